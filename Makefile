@@ -1,0 +1,71 @@
+# Everything that people do with this repository. Each target says what it does and is safe to repeat.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ASSIGNMENT ?= autoencoders
+SUBMITTED ?= examples/submitted
+OUT ?= graded
+JOBS ?=
+GRADE_OPTIONS ?=
+TEST_OPTIONS ?=
+# TensorFlow's start-up notes are of no use to anyone here.
+export TF_CPP_MIN_LOG_LEVEL := 3
+export TF_ENABLE_ONEDNN_OPTS := 1
+
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup grade test lint release solutions check-release examples doctor lock clean
+
+help:  ## show the targets
+	@echo "make TARGET, where TARGET is one of"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-15s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED)  ## make .venv and install the locked packages
+	@echo "setup: $(VENV) is ready"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@echo "setup: making $(VENV) and installing the locked packages (some minutes the first time)"
+	@bash scripts/setup "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
+	@echo "grade: grading $(SUBMITTED) into $(OUT)"
+	$(BIN)/autograder grade $(SUBMITTED) --assignment $(ASSIGNMENT) --out $(OUT) $(if $(JOBS),--jobs $(JOBS)) $(GRADE_OPTIONS)
+
+test: setup  ## run all tests, the hidden checks on the reference solution included
+	@echo "test: running pytest"
+	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+lint: setup  ## check types, style and the lock
+	@echo "lint: ruff and mypy"
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+release: setup  ## generate release/ from source/ with nbgrader, then pass the release gate
+	@echo "release: generating release/$(ASSIGNMENT)"
+	$(BIN)/autograder release $(ASSIGNMENT)
+
+check-release: setup  ## fail unless the committed release/ is what source/ generates
+	@echo "check-release: comparing release/$(ASSIGNMENT) with source/$(ASSIGNMENT)"
+	$(BIN)/autograder release $(ASSIGNMENT) --check
+
+solutions: setup  ## execute the reference solution in full (about an hour) into solutions/
+	@echo "solutions: executing source/$(ASSIGNMENT) in full; this takes about an hour on two cores"
+	$(BIN)/python -m autograder.release solutions $(ASSIGNMENT)
+
+examples: setup  ## make the example class again from the source notebook
+	@echo "examples: writing examples/submitted"
+	$(BIN)/python examples/make_examples.py
+
+doctor: setup  ## tell what this machine can do
+	$(BIN)/autograder doctor
+
+lock: setup  ## choose versions again and write requirements.lock
+	@echo "lock: resolving pyproject.toml"
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
+
+clean:  ## remove what grading and testing have written (not .venv)
+	@echo "clean: removing $(OUT) and caches"
+	rm -rf $(OUT) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""One report per submission, and the renderers that are pure functions of it."""
