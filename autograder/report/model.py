@@ -1,17 +1,24 @@
 """The report of one graded submission: the one document that every door shows.
 
 Its JSON Schema is published as ``docs/report.schema.json``; a test pins the two to each other.
+All text is cleaned as it enters (see ``text``), so that whoever shows a report only has to
+quote it for its own format.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from autograder.report.text import clean, one_line
 
 SCHEMA_VERSION = 1
 
+Text = Annotated[str, AfterValidator(clean)]
+Line = Annotated[str, AfterValidator(one_line)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CheckStatus = Literal["passed", "failed", "needs_review", "skipped"]
 QuestionStatus = Literal["passed", "partial", "failed", "needs_review", "skipped"]
 ReportStatus = Literal["graded", "needs_review", "ungradable"]
@@ -27,19 +34,19 @@ class Part(BaseModel):
 class Check(Part):
     """The outcome of one hidden check; ``title`` is its docstring, ``message`` what the student reads."""
 
-    id: str
-    title: str
+    id: Line
+    title: Line
     status: CheckStatus
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    message: str = ""
-    finding: str | None = None
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    message: Text = ""
+    finding: Line | None = None
 
 
 class Question(Part):
     """The outcome of one question; ``score`` holds what machines decided."""
 
-    id: str
-    title: str
+    id: Line
+    title: Line
     score: Points
     max_score: Points
     status: QuestionStatus
@@ -51,53 +58,65 @@ class Cell(Part):
     """How one code cell of the submission ended."""
 
     index: int
-    question: str | None = None
+    question: Line | None = None
     status: CellStatus
-    cpu_seconds: float = 0.0
-    error: str | None = None
+    cpu_seconds: Seconds = 0.0
+    error: Text | None = None
 
 
 class Submission(Part):
     """Which file was graded."""
 
-    file: str
-    digest: str
+    file: Line
+    digest: Line
 
 
 class Execution(Part):
-    """How the submission was executed."""
+    """How the submission was executed.
+
+    ``key`` is a digest of all that decided the verdict (submission, assignment, engine, settings): a batch
+    that is resumed keeps a report of an equal key.
+    """
 
     isolation: Literal["namespaces", "landlock", "none"]
     training: Literal["record", "short", "full"]
     salvaged: bool = False
-    cpu_seconds: float = 0.0
-    wall_seconds: float = 0.0
+    cpu_seconds: Seconds = 0.0
+    wall_seconds: Seconds = 0.0
     peak_memory_bytes: int = 0
     from_cache: bool = False
+    key: Line = ""
 
 
 class Fault(Part):
     """Why a submission could not be graded as a whole, or what went wrong on the way."""
 
     whose: Literal["student", "grader"]
-    message: str
+    message: Text
 
 
 class Report(Part):
     """The whole report. ``score`` plus ``awaiting_review`` never exceeds ``max_score``."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    assignment: str
-    student: str
+    assignment: Line
+    student: Line
     submission: Submission
     score: Points
     max_score: Points
     awaiting_review: Points
     status: ReportStatus
     questions: tuple[Question, ...] = ()
-    findings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    findings: tuple[Line, ...] = ()
+    notes: tuple[Text, ...] = ()
     cells: tuple[Cell, ...] = ()
     execution: Execution
     fault: Fault | None = None
-    autograder_version: str
+    autograder_version: Line
+
+    @model_validator(mode="after")
+    def _points_add_up(self) -> Self:
+        # A hair of tolerance: scores are sums of rounded floats.
+        if self.score + self.awaiting_review > self.max_score + 1e-6:
+            raise ValueError("score and awaiting_review exceed max_score")
+        return self

@@ -1,0 +1,91 @@
+"""How a hidden check ends: the words an instructor uses, and the result that the report is made of."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+Status = Literal["passed", "failed", "needs_review", "skipped"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of one check.
+
+    ``kept`` is the share of the check's weight that was earned, ``awaits`` says that the rest
+    waits for a person. ``because`` names the question without which a skipped check could not be judged,
+    and ``unanswered`` tells that there was no work to judge.
+    """
+
+    id: str
+    question: str
+    title: str
+    weight: float
+    status: Status
+    message: str = ""
+    finding: str | None = None
+    kept: float = 0.0
+    awaits: bool = False
+    because: str | None = None
+    unanswered: bool = False
+
+
+class Failed(AssertionError):
+    """Raised by ``fail``: the check's answer is no."""
+
+    def __init__(
+        self, message: str, finding: str | None = None, cost: float = 1.0, unanswered: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.message, self.finding, self.cost, self.unanswered = message, finding, cost, unanswered
+
+
+class NeedsReview(Exception):
+    """Raised by ``review``: the grader can not know, a person decides."""
+
+    def __init__(self, why: str, finding: str | None = None) -> None:
+        super().__init__(why)
+        self.message, self.finding = why, finding
+
+
+class Skipped(Exception):
+    """Raised by ``skip``: an earlier question left nothing to judge."""
+
+    def __init__(self, why: str, because: str) -> None:
+        super().__init__(why)
+        self.message, self.because = why, because
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence that goes with full points."""
+
+    text: str
+    finding: str | None = None
+
+
+# The notes of the check that runs; the plugin gives each check a list of its own.
+running_notes: ContextVar[list[Note] | None] = ContextVar("running_notes", default=None)
+
+
+def fail(message: str, *, finding: str | None = None, cost: float = 1.0) -> NoReturn:
+    """End the check as failed; ``cost`` is the share of its points that is lost (0: a note only)."""
+    raise Failed(message, finding, cost)
+
+
+def review(why: str, *, finding: str | None = None) -> NoReturn:
+    """End the check undecided; its points wait for a person."""
+    raise NeedsReview(why, finding)
+
+
+def skip(why: str, *, because: str) -> NoReturn:
+    """End the check because the question ``because`` left nothing to judge; its points wait for a person."""
+    raise Skipped(why, because)
+
+
+def note(text: str, *, finding: str | None = None) -> None:
+    """Add a sentence for the student (and a named finding) without any loss of points."""
+    notes = running_notes.get()
+    if notes is not None and Note(text, finding) not in notes:
+        notes.append(Note(text, finding))

@@ -1,0 +1,284 @@
+"""Grade one submission: every step of the way of the data, in order.
+
+    file -> submission -> sandbox -> evidence -> checks -> report
+
+All doors (command line, nbgrader, CI) call ``Grader.grade`` and show what it returns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from autograder import __version__
+from autograder.assignment import Assignment
+from autograder.errors import SubmissionError
+from autograder.report import model as report
+from autograder.sandbox.limits import Limits
+from autograder.store import Store, digest_of
+from autograder.submission import Submission, read
+
+if TYPE_CHECKING:
+    from autograder.evidence import Evidence
+    from autograder.sandbox.supervisor import Outcome, Sandbox
+
+Training = Literal["record", "short", "full"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How submissions are graded; part of the key under which results are kept."""
+
+    training: Training = "record"
+    isolation: str = "auto"
+    use_cache: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What one submission's execution gave: its evidence, and how it went."""
+
+    evidence: Evidence
+    summary: report.Execution
+    interrupted: frozenset[int]
+    trouble: str
+    """Why the notebook did not run to its end, as a sentence; empty when it did."""
+
+
+class Grader:
+    """Grades submissions of one assignment, one after the other, in this process.
+
+    The sandbox and TensorFlow are started by the first use or by ``start``. Raises GraderFault (and its kinds) where
+    the machine can not grade; whatever is wrong with a submission ends in its report.
+    """
+
+    def __init__(self, assignment: Assignment, settings: Settings, server: Path | None = None) -> None:
+        self.assignment = assignment
+        self.settings = settings
+        self._server = server
+        self._sandbox: Sandbox | None = None
+        self._store = Store()
+        self._course_digest = course_digest(assignment)
+
+    def start(self) -> None:
+        """Start the sandbox's fork server, and import here what the checks need while it does the same."""
+        if self._sandbox is not None:
+            return
+        from autograder.sandbox.supervisor import Sandbox
+
+        self._sandbox = Sandbox(
+            isolation=self.settings.isolation,
+            limits=self.settings.limits,
+            data=self.assignment.data,
+            server=self._server,
+        )
+        self._sandbox.start()
+        importlib.import_module("autograder.checks.session").warm()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sandbox is not None:
+            self._sandbox.__exit__(kind, error, trace)
+            self._sandbox = None
+
+    def grade(self, file: Path, student: str) -> report.Report:
+        """Return the report of one submission."""
+        try:
+            submission = read(file, self.assignment)
+        except SubmissionError as error:
+            return self._ungradable(file, student, str(error))
+        key = self._key(submission)
+        kept = self._store.get("report", key) if self.settings.use_cache else None
+        if kept is not None:
+            return _renamed(report.Report.model_validate(kept), file, student)
+        graded = self._graded(submission, file, student)
+        if graded.fault is None or graded.fault.whose == "student":
+            self._store.put("report", key, graded.model_dump(mode="json"))
+        return graded
+
+    def execute(self, submission: Submission) -> Execution:
+        """Run a submission in the sandbox and return what came out, parsed."""
+        self.start()
+        assert self._sandbox is not None
+        return _execute(self._sandbox, self.assignment, submission, self.settings.training)
+
+    def _graded(self, submission: Submission, file: Path, student: str) -> report.Report:
+        from autograder.checks import points, session
+
+        execution = self.execute(submission)
+        context = session.Context(cells=submission.cells, store=self._store)
+        results = session.run(self.assignment, execution.evidence, context)
+        questions = points.questions(self.assignment, results)
+        waiting = sum(question.awaiting_review for question in questions)
+        return report.Report(
+            assignment=self.assignment.name,
+            student=student,
+            submission=report.Submission(file=str(file), digest=submission.digest),
+            score=sum(question.score for question in questions),
+            max_score=self.assignment.total_points,
+            awaiting_review=waiting,
+            status=_status(questions, self.assignment),
+            questions=questions,
+            findings=points.findings(results),
+            notes=submission.notes,
+            cells=_cells(submission, execution),
+            execution=execution.summary,
+            fault=report.Fault(whose="student", message=execution.trouble) if execution.trouble else None,
+            autograder_version=__version__,
+        )
+
+    def _ungradable(self, file: Path, student: str, message: str) -> report.Report:
+        return report.Report(
+            assignment=self.assignment.name,
+            student=student,
+            submission=report.Submission(file=str(file), digest=""),
+            score=0.0,
+            max_score=self.assignment.total_points,
+            awaiting_review=0.0,
+            status="ungradable",
+            execution=report.Execution(isolation="namespaces", training=self.settings.training),
+            fault=report.Fault(whose="student", message=message),
+            autograder_version=__version__,
+        )
+
+    def _key(self, submission: Submission) -> str:
+        return digest_of(
+            {
+                "submission": submission.digest,
+                "course": self._course_digest,
+                "version": __version__,
+                "training": self.settings.training,
+                "isolation": self.settings.isolation,
+            }
+        )
+
+
+def course_digest(assignment: Assignment) -> str:
+    """Return the digest of everything of the assignment that a grade depends on: source, checks, data, engine."""
+    engine = Path(__file__).parent
+    files = [
+        assignment.source,
+        *sorted(assignment.tests.rglob("*.py")),
+        *sorted(assignment.tests.rglob("*.json")),
+        *sorted(assignment.data.glob("*.json")),
+        *sorted(engine.rglob("*.py")),
+    ]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _execute(sandbox: Sandbox, assignment: Assignment, submission: Submission, training: Training) -> Execution:
+    """Run, and after a death run again with less: first without the guilty cell's statements, then definitions only."""
+    from autograder import evidence as schema
+    from autograder.checks.probes import load, resolved
+    from autograder.sandbox.supervisor import Job
+
+    job = Job(
+        cells=submission.cells,
+        probes=resolved(load(assignment.probes), submission.digest),
+        seed=int(hashlib.sha256(submission.digest.encode()).hexdigest()[:8], 16) % 2**31,
+        training=training,
+    )
+    outcomes = [sandbox.run(job)]
+    evidence = schema.parse(outcomes[0].frames)
+    trouble = _trouble(outcomes[0])
+    for reduced in _salvage_plans(submission, outcomes[0]):
+        if outcomes[-1].ending == "completed":
+            break
+        outcomes.append(sandbox.run(replace(job, reduced=reduced)))
+        evidence = schema.merge(evidence, schema.parse(outcomes[-1].frames))
+    summary = report.Execution.model_validate(
+        {
+            "isolation": outcomes[0].isolation,
+            "training": training,
+            "salvaged": len(outcomes) > 1,
+            "cpu_seconds": round(sum(outcome.cpu_seconds for outcome in outcomes), 2),
+            "wall_seconds": round(sum(outcome.wall_seconds for outcome in outcomes), 2),
+            "peak_memory_bytes": max(outcome.peak_memory_bytes for outcome in outcomes),
+        }
+    )
+    return Execution(evidence, summary, frozenset(outcomes[0].interrupted), trouble)
+
+
+def _salvage_plans(submission: Submission, first: Outcome) -> list[frozenset[int]]:
+    """Return the cells to reduce to imports and definitions, in the second and in the third run."""
+    own = frozenset(cell.index for cell in submission.cells if cell.kind in ("answer", "other"))
+    if first.cell is None:
+        return [own]
+    return [frozenset({first.cell}), own]
+
+
+def _trouble(outcome: Outcome) -> str:
+    if outcome.ending == "completed":
+        return ""
+    where = "" if outcome.cell is None else f" in code cell {outcome.cell + 1}"
+    return f"The notebook did not run to its end: {outcome.reason}{where}. What it had done before counts."
+
+
+def _status(questions: tuple[report.Question, ...], assignment: Assignment) -> report.ReportStatus:
+    """Return "needs_review" when a machine could not decide; the parts that a person always grades do not count."""
+    manual = {question.id for question in assignment.questions if question.manual}
+    undecided = any(question.awaiting_review for question in questions if question.id not in manual)
+    return "needs_review" if undecided else "graded"
+
+
+def _cells(submission: Submission, execution: Execution) -> tuple[report.Cell, ...]:
+    ended = {outcome.index: outcome for outcome in execution.evidence.cells}
+    cells = []
+    for planned in submission.cells:
+        outcome = ended.get(planned.index)
+        if outcome is None:
+            cells.append(report.Cell(index=planned.index, question=planned.question, status="skipped"))
+            continue
+        status = "timeout" if planned.index in execution.interrupted else outcome.status
+        error = f"{outcome.error.type}: {outcome.error.message}" if outcome.error else None
+        cells.append(
+            report.Cell(
+                index=planned.index,
+                question=planned.question,
+                status=status,
+                cpu_seconds=round(outcome.cpu_seconds, 3),
+                error=error,
+            )
+        )
+    return tuple(cells)
+
+
+def _renamed(kept: report.Report, file: Path, student: str) -> report.Report:
+    submission = kept.submission.model_copy(update={"file": str(file)})
+    execution = kept.execution.model_copy(update={"from_cache": True})
+    return kept.model_copy(update={"student": student, "submission": submission, "execution": execution})
+
+
+def visible_checks(grader: Grader, file: Path) -> list[tuple[str, bool, str]]:
+    """Run a notebook and return (question's title, whether it passed, message) of each visible check.
+
+    Only the cells that the student sees decide; no hidden check is run. Raises SubmissionError.
+    """
+    submission = read(file, grader.assignment)
+    execution = grader.execute(submission)
+    titles: Mapping[str | None, Any] = {question.id: question.title for question in grader.assignment.questions}
+    ended = {outcome.index: outcome for outcome in execution.evidence.cells}
+    results = []
+    for cell in submission.cells:
+        if cell.kind != "sanity":
+            continue
+        outcome = ended.get(cell.index)
+        message = execution.trouble or "was not reached"
+        if outcome is not None:
+            message = outcome.error.message if outcome.error else ""
+        passed = outcome is not None and outcome.status == "ok"
+        results.append((str(titles.get(cell.question, cell.question)), passed, message))
+    return results

@@ -1,0 +1,63 @@
+"""Reports on disk: written whole or not at all, read back with care."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from autograder.errors import InputError
+from autograder.report.formats import FORMATS
+from autograder.report.model import Report
+
+REPORT_FILE = "report.json"
+REPORT_SIZE_LIMIT = 32 * 1024 * 1024
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically: a reader sees the old one or the new one, never a half.
+
+    Raises InputError when the disk is full or the folder can not be written; what was there stays.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            # mkstemp makes files that only the owner reads; reports are shared like any other file.
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"can not write {path}: {error.strerror or error}") from error
+
+
+def write_report(folder: Path, report: Report, formats: Iterable[str]) -> None:
+    """Write a report in the formats into a student's folder; ``report.json``, on which resuming rests, comes last."""
+    for name in (*(name for name in formats if name != "json"), "json"):
+        write_text(folder / FORMATS[name].file, FORMATS[name].render(report))
+
+
+def read_report(folder: Path) -> Report | None:
+    """Return the report in a student's folder, or None where there is none that can be read."""
+    path = folder / REPORT_FILE
+    try:
+        if path.stat().st_size > REPORT_SIZE_LIMIT:
+            return None
+        return Report.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
