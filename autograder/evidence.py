@@ -216,7 +216,10 @@ class Value(Record):
 
 
 class Fit(Record):
-    """One call of ``fit``: what was given, as it was given. ``model`` is a snapshot from just before the call."""
+    """One call of ``fit``: what was given, as it was given. ``model`` is a snapshot from just before the call.
+
+    ``question`` and ``label`` name the probe whose call of a student's function made it; the notebook's own have none.
+    """
 
     cell: Count
     model: Count
@@ -235,6 +238,8 @@ class Fit(Record):
     weighted: bool = False
     callbacks: Sequence_[Name] = ()
     performed: bool = False
+    question: Name | None = None
+    label: Name | None = None
     error: ErrorText | None = None
 
 

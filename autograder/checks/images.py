@@ -59,7 +59,9 @@ class Matches:
 class ImageLibrary:
     """The images of a data set in named parts (``train``, ``test``), with what is needed to find one by its values."""
 
-    def __init__(self, parts: Mapping[str, np.ndarray[Any, Any]], labels: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    def __init__(
+        self, parts: Mapping[str, np.ndarray[Any, Any]], labels: Mapping[str, np.ndarray[Any, Any]]
+    ) -> None:
         arrays = list(parts.values())
         self.size: tuple[int, int] = arrays[0].shape[1:3]
         self._parts = [array.reshape(len(array), -1) for array in arrays]
@@ -69,7 +71,9 @@ class ImageLibrary:
         self.pixels = self.size[0] * self.size[1]
         generator = np.random.Generator(np.random.PCG64(7))
         words = -(-self.pixels // 64)
-        self._multipliers = generator.integers(1, 2**63, size=words, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self._multipliers = generator.integers(1, 2**63, size=words, dtype=np.uint64) * np.uint64(
+            2
+        ) + np.uint64(1)
         self._index_background()
 
     def __len__(self) -> int:
@@ -244,12 +248,16 @@ class ImageLibrary:
 
 @lru_cache(maxsize=2)
 def library(
-    folder: Path, name: str, images: tuple[str, ...] = ("x_train", "x_test"), labels: tuple[str, ...] = ("y_train", "y_test")
+    folder: Path,
+    name: str,
+    images: tuple[str, ...] = ("x_train", "x_test"),
+    labels: tuple[str, ...] = ("y_train", "y_test"),
 ) -> ImageLibrary:
     """Return the library of a data set of ``data/``, made once per process; parts are named after ``_`` (``train``)."""
     arrays = load(folder, name)
     return ImageLibrary(
-        {key.split("_")[-1]: arrays[key] for key in images}, {key.split("_")[-1]: arrays[key] for key in labels}
+        {key.split("_")[-1]: arrays[key] for key in images},
+        {key.split("_")[-1]: arrays[key] for key in labels},
     )
 
 
@@ -288,5 +296,7 @@ def _is_white(residual: Floats) -> Booleans:
     for distance in WHITE_DISTANCES:
         down = (centred[:, distance:, :] * centred[:, :-distance, :]).mean(axis=(1, 2))
         right = (centred[:, :, distance:] * centred[:, :, :-distance]).mean(axis=(1, 2))
-        white &= (np.abs(down) < WHITE_CORRELATION * variance) & (np.abs(right) < WHITE_CORRELATION * variance)
+        white &= (np.abs(down) < WHITE_CORRELATION * variance) & (
+            np.abs(right) < WHITE_CORRELATION * variance
+        )
     return white

@@ -13,9 +13,9 @@ Status = Literal["passed", "failed", "needs_review", "skipped"]
 class CheckResult:
     """The outcome of one check.
 
-    ``kept`` is the share of the check's weight that was earned, ``awaits`` says that the rest
-    waits for a person. ``because`` names the question without which a skipped check could not be judged,
-    and ``unanswered`` tells that there was no work to judge.
+    ``kept`` is the share of the check's weight that was earned, ``awaits`` says that the rest waits for a
+    person. ``because`` names the question without which a skipped check could not be judged: when that is its own
+    question, it takes no part in sharing the points. ``unanswered`` tells that there was no work to judge.
     """
 
     id: str
@@ -52,9 +52,9 @@ class NeedsReview(Exception):
 class Skipped(Exception):
     """Raised by ``skip``: an earlier question left nothing to judge."""
 
-    def __init__(self, why: str, because: str) -> None:
+    def __init__(self, why: str, because: str, awaits: bool = True) -> None:
         super().__init__(why)
-        self.message, self.because = why, because
+        self.message, self.because, self.awaits = why, because, awaits
 
 
 @dataclass(frozen=True)

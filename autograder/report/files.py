@@ -41,7 +41,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_report(folder: Path, report: Report, formats: Iterable[str]) -> None:
-    """Write a report in the formats into a student's folder; ``report.json``, on which resuming rests, comes last."""
+    """Write a report in the formats into a student's folder; ``report.json`` always, as the last one.
+
+    A batch that is resumed keeps what has a ``report.json``, so nothing may be missing beside it.
+    """
     for name in (*(name for name in formats if name != "json"), "json"):
         write_text(folder / FORMATS[name].file, FORMATS[name].render(report))
 

@@ -82,7 +82,7 @@ def folder_name(student: str) -> str:
 
 def _is_reserved(name: str) -> bool:
     """Say whether Windows keeps the name for a device, or we keep it for a file beside the folders."""
-    stem = name.split(".")[0].strip().upper()
+    stem = name.partition(".")[0].strip().upper()
     device = stem in {"CON", "PRN", "AUX", "NUL"} or re.fullmatch(r"(COM|LPT)\d", stem) is not None
     return device or name.lower() in {"summary.json", "scores.csv", "index.html", "grader.log"}
 

@@ -38,10 +38,16 @@ def encode(header: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
 
 
 class Decoder:
-    """Turn received bytes into frames, however the socket has cut them."""
+    """Turn received bytes into frames, however the socket has cut them.
+
+    Work is linear in the bytes: a header is parsed once, however long its blobs take to arrive.
+    ``header_bytes`` counts the bytes of JSON so far; parsed, they may take twenty times as much memory.
+    """
 
     def __init__(self) -> None:
+        self.header_bytes = 0
         self._buffer = bytearray()
+        self._header: tuple[dict[str, Any], list[int], int] | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield every frame that is complete with ``data``; raise ProtocolError on anything else."""
@@ -50,23 +56,35 @@ class Decoder:
             yield frame
 
     def _next(self) -> Frame | None:
-        if len(self._buffer) < _LENGTH.size:
+        if self._header is None and not self._read_header():
             return None
+        assert self._header is not None
+        header, sizes, total = self._header
+        if len(self._buffer) < total:
+            return None
+        blobs, end = [], 0
+        for size in sizes:
+            blobs.append(bytes(self._buffer[end : end + size]))
+            end += size
+        del self._buffer[:end]
+        self._header = None
+        return Frame(header, tuple(blobs))
+
+    def _read_header(self) -> bool:
+        """Move a complete header from the buffer to ``_header``; tell whether there was one."""
+        if len(self._buffer) < _LENGTH.size:
+            return False
         (length,) = _LENGTH.unpack_from(self._buffer)
         if length > HEADER_LIMIT:
             raise ProtocolError(f"a header of {length} bytes")
         end = _LENGTH.size + length
         if len(self._buffer) < end:
-            return None
+            return False
         header, sizes = _parse_header(bytes(self._buffer[_LENGTH.size : end]))
-        if len(self._buffer) < end + sum(sizes):
-            return None
-        blobs = []
-        for size in sizes:
-            blobs.append(bytes(self._buffer[end : end + size]))
-            end += size
         del self._buffer[:end]
-        return Frame(header, tuple(blobs))
+        self.header_bytes += length
+        self._header = (header, sizes, sum(sizes))
+        return True
 
 
 def _parse_header(text: bytes) -> tuple[dict[str, Any], list[int]]:

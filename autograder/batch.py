@@ -1,0 +1,267 @@
+"""Grade many submissions: a pool of warm workers, resuming, and results that are on disk as they arrive.
+
+The process that runs this never imports TensorFlow and never reads a notebook: workers do.
+All of them share one fork server, which is started before them, so that it imports TensorFlow
+while they do the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder import __version__, pool
+from autograder.assignment import Assignment
+from autograder.errors import SubmissionError
+from autograder.grade import Grader, Settings, course_digest
+from autograder.notebook import read_file
+from autograder.progress import Progress
+from autograder.report import summary as summaries
+from autograder.report.files import read_report, write_report, write_text
+from autograder.report.formats import FORMATS
+from autograder.report.model import Execution, Fault, Question, Report, Submission
+from autograder.report.text import folder_name, one_line
+
+if TYPE_CHECKING:
+    from autograder.report.summary import Row, Summary
+
+PATIENCE_WALL_SECONDS = 3600.0
+"""A worker that takes longer for one submission hangs; grading bounds itself far below."""
+
+SUMMARY_EVERY_WALL_SECONDS = 2.0
+LOG_FILE = "grader.log"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One submission of a batch: whose, which file, the folder of its report, and its key."""
+
+    student: str
+    file: Path
+    folder: str
+    key: str
+
+
+def grade_all(  # noqa: PLR0913  one argument for each option of the command line
+    assignment: Assignment,
+    submissions: Sequence[tuple[str, Path]],
+    settings: Settings,
+    *,
+    out: Path,
+    formats: Sequence[str],
+    jobs: int,
+    progress: Progress,
+) -> Summary:
+    """Grade submissions (student, file) with ``jobs`` workers and write everything to ``out``.
+
+    A report of an earlier batch is kept when nothing that decides it has changed. Raises InputError when
+    ``out`` can not be written and GraderFault when this machine can not grade; what was graded is on disk.
+    """
+    items = _items(assignment, submissions, settings)
+    results = _Results(assignment, out, formats, len(items), progress)
+    progress.begin(len(items))
+    try:
+        todo = [item for item in items if not (settings.use_cache and results.keep(item))]
+        # Written before any work: an unwritable folder is found out now.
+        results.write_summary()
+        if todo:
+            _grade(assignment, todo, settings, jobs, results)
+    finally:
+        progress.close()
+        results.write_summary()
+    return results.summary()
+
+
+def default_jobs() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _grade(
+    assignment: Assignment, todo: Sequence[Item], settings: Settings, jobs: int, results: _Results
+) -> None:
+    from autograder.sandbox.supervisor import Sandbox
+
+    log = results.out / LOG_FILE
+    with Sandbox(isolation=settings.isolation, limits=settings.limits, data=assignment.data) as sandbox:
+        sandbox.start()
+        make = partial(grading, assignment, settings, sandbox.server_path)
+        tasks = [json.dumps([str(item.file.absolute()), item.student]) for item in todo]
+        # Closed here and not when it is collected: the workers end before their fork server.
+        with closing(pool.run(make, tasks, min(jobs, len(todo)), log, PATIENCE_WALL_SECONDS)) as events:
+            for event in events:
+                _handle(event, todo, settings, results)
+    if log.stat().st_size == 0:
+        log.unlink()
+
+
+def _handle(event: pool.Event, todo: Sequence[Item], settings: Settings, results: _Results) -> None:
+    progress = results.progress
+    match event:
+        case pool.Started(task):
+            progress.started(todo[task].student)
+        case pool.Retried(task, reason):
+            progress.retried(todo[task].student, reason)
+        case pool.Finished(task, result):
+            results.add(todo[task], Report.model_validate_json(result))
+        case pool.Failed(task, reason):
+            results.add(todo[task], fault_report(results.assignment, todo[task], settings, reason))
+        case pool.Tick():
+            progress.draw()
+
+
+@contextmanager
+def grading(
+    assignment: Assignment, settings: Settings, server: Path | None
+) -> Iterator[Callable[[str], str]]:
+    """Make what a worker does: grade the task ``[file, student]`` and return the report as JSON."""
+    # TensorFlow's greetings would fill the log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with Grader(assignment, settings, server) as grader:
+
+        def work(task: str) -> str:
+            file, student = json.loads(task)
+            report = grader.grade(Path(file), student)
+            # Validated once more, because copies with changes skip what the model does to texts.
+            return Report.model_validate(report.model_dump()).model_dump_json()
+
+        yield work
+
+
+def fault_report(assignment: Assignment, item: Item, settings: Settings, reason: str) -> Report:
+    """Return the report of a submission on which the grader itself failed: all points wait for a person."""
+    return Report(
+        assignment=assignment.name,
+        student=item.student,
+        submission=Submission(file=shown_path(item.file), digest=""),
+        score=0.0,
+        max_score=assignment.total_points,
+        awaiting_review=assignment.total_points,
+        status="needs_review",
+        questions=tuple(
+            Question(
+                id=question.id,
+                title=question.title,
+                score=0.0,
+                max_score=question.points,
+                status="needs_review",
+                awaiting_review=question.points,
+            )
+            for question in assignment.questions
+        ),
+        execution=Execution(
+            isolation="none" if settings.isolation == "none" else "namespaces", training=settings.training
+        ),
+        fault=Fault(whose="grader", message=f"The grading process {reason}, twice."),
+        autograder_version=__version__,
+    )
+
+
+def shown_path(file: Path) -> str:
+    """Return a path as students may see it: below the current folder, or its last two parts alone."""
+    absolute = file.absolute()
+    if absolute.is_relative_to(Path.cwd()):
+        return str(absolute.relative_to(Path.cwd()))
+    return str(Path(*absolute.parts[-2:]))
+
+
+def _items(assignment: Assignment, submissions: Sequence[tuple[str, Path]], settings: Settings) -> list[Item]:
+    """Return the items of a batch.
+
+    A student who is there twice gets a number; folders differ in more than upper and lower case.
+    """
+    course = course_digest(assignment)
+    taken: set[str] = set()
+    items = []
+    for student, file in submissions:
+        name, number = student, 1
+        while (folder := folder_name(name)).casefold() in taken:
+            number += 1
+            name = f"{student} ({number})"
+        taken.add(folder.casefold())
+        items.append(Item(name, file, folder, _key(file, course, settings)))
+    return items
+
+
+def _key(file: Path, course: str, settings: Settings) -> str:
+    """Return the digest of all that decides a report, or nothing for a file that can not be read."""
+    try:
+        content, _ = read_file(file)
+    except SubmissionError:
+        return ""
+    parts = {
+        "file": hashlib.sha256(content).hexdigest(),
+        "course": course,
+        "version": __version__,
+        "training": settings.training,
+        "isolation": settings.isolation,
+        "limits": asdict(settings.limits),
+    }
+    return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass
+class _Results:
+    """The results of a batch, in memory as rows and on disk as reports."""
+
+    assignment: Assignment
+    out: Path
+    formats: Sequence[str]
+    expected: int
+    progress: Progress
+    _rows: list[Row] = field(default_factory=list)
+    _written: float = 0.0
+
+    def keep(self, item: Item) -> bool:
+        """Keep the report of an earlier batch where it is still right, and say whether it was."""
+        report = read_report(self.out / item.folder)
+        if report is None or not item.key or report.execution.key != item.key:
+            return False
+        if report.student != one_line(item.student) or (
+            report.fault is not None and report.fault.whose == "grader"
+        ):
+            return False
+        # Written again: the formats asked for, or their layout, may have changed.
+        write_report(self.out / item.folder, report, self.formats)
+        self._append(summaries.row_of(report, item.folder, kept=True))
+        return True
+
+    def add(self, item: Item, report: Report) -> None:
+        """Write the report of an item, and the summary when it is due."""
+        execution = report.execution.model_copy(update={"key": item.key})
+        submission = report.submission.model_copy(update={"file": shown_path(item.file)})
+        update = {"execution": execution, "submission": submission}
+        report = Report.model_validate(report.model_copy(update=update).model_dump())
+        write_report(self.out / item.folder, report, self.formats)
+        self._append(summaries.row_of(report, item.folder))
+        if time.monotonic() - self._written > SUMMARY_EVERY_WALL_SECONDS:
+            self.write_summary()
+
+    def summary(self) -> Summary:
+        """Return the summary of what is there so far."""
+        return summaries.summarise(self.assignment, self._rows, self.expected)
+
+    def write_summary(self) -> None:
+        """Write the summary in all its formats."""
+        summary = self.summary()
+        write_text(self.out / "summary.json", summaries.render_json(summary))
+        write_text(self.out / "scores.csv", summaries.render_csv(summary))
+        if "html" in self.formats:
+            from autograder.report.html import render_class
+
+            write_text(self.out / "index.html", render_class(summary, FORMATS["html"].file))
+        self._written = time.monotonic()
+
+    def _append(self, row: Row) -> None:
+        self._rows.append(row)
+        self.progress.finished(row)

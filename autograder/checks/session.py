@@ -1,0 +1,110 @@
+"""Run the hidden checks of an assignment on one submission's evidence, with pytest, in this process.
+
+A run leaves nothing behind: it ignores the environment's and the repository's settings of pytest, writes no cache,
+prints nothing, and forgets the modules of the checks afterwards, so that one warm process grades many submissions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from autograder.checks.outcomes import CheckResult
+from autograder.errors import AssignmentError, GraderFault
+
+if TYPE_CHECKING:
+    from autograder.assignment import Assignment
+    from autograder.evidence import Evidence
+    from autograder.sandbox.supervisor import PlannedCell
+    from autograder.store import Store
+
+_WITHOUT = (
+    "cacheprovider", "terminal", "logging", "faulthandler", "unraisableexception", "threadexception", "junitxml",
+    "pastebin", "doctest", "unittest", "nose", "stepwise", "debugging",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the checks know besides the evidence: the cells that were run, and where long results are kept."""
+
+    cells: tuple[PlannedCell, ...] = ()
+    store: Store | None = None
+
+
+def warm() -> None:
+    """Import now what the first run would import: pytest, TensorFlow and Keras."""
+    import keras  # noqa: F401
+    import pytest  # noqa: F401
+    import tensorflow  # noqa: F401
+
+    import autograder.checks.plugin  # noqa: F401
+
+
+def run(assignment: Assignment, evidence: Evidence, context: Context | None = None) -> tuple[CheckResult, ...]:
+    """Return the result of each hidden check, in the order of the questions.
+
+    Raises AssignmentError when the checks themselves can not be used, GraderFault when pytest stopped early.
+    """
+    import pytest
+
+    from autograder.checks import plugin
+    from autograder.checks.submitted import Submitted
+
+    context = context or Context()
+    submission = plugin.Submission(assignment, Submitted(evidence, context.cells), context.store)
+    grading = plugin.Grading(submission)
+    tests = assignment.tests.resolve()
+    with _alone(tests):
+        code = pytest.main(_arguments(tests), plugins=[grading])
+    if grading.problems:
+        raise AssignmentError("The hidden checks can not be used:\n" + "\n".join(grading.problems))
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise AssignmentError(f"{assignment.tests}: holds no checks.")
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise GraderFault(f"pytest stopped the hidden checks early (exit code {int(code)}).")
+    return tuple(grading.results)
+
+
+def _arguments(tests: Path) -> list[str]:
+    without = [argument for name in _WITHOUT for argument in ("-p", f"no:{name}")]
+    return [
+        str(tests),
+        *("-c", os.devnull, f"--rootdir={tests}", f"--confcutdir={tests}"),
+        *("-p", "autograder.checks.plugin", "--disable-plugin-autoload", *without),
+        *("--assert=plain", "--capture=sys", "-W", "ignore"),
+    ]
+
+
+@contextmanager
+def _alone(tests: Path) -> Iterator[None]:
+    """Hide the environment's settings of pytest for one run, and forget the checks' modules after it."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST")}
+    path = sys.path.copy()
+    displaced = _displaced_modules(tests)
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+        sys.path[:] = path
+        for name in _modules_of(tests):
+            del sys.modules[name]
+        sys.modules.update(displaced)
+
+
+def _displaced_modules(tests: Path) -> dict[str, ModuleType]:
+    """Take modules out of the way that have the name of a file of the checks (another assignment's, for example)."""
+    names = {path.stem for path in tests.glob("*.py")}
+    return {name: sys.modules.pop(name) for name in names & set(sys.modules)}
+
+
+def _modules_of(tests: Path) -> list[str]:
+    folder = f"{tests}{os.sep}"
+    files = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
+    return [name for name, file in files if file and file.startswith(folder)]

@@ -1,0 +1,242 @@
+"""What hidden checks see of a submission: its evidence by question, with readable reasons where something is not there.
+
+Nothing here judges; it finds, parses and rebuilds. Where there is nothing to judge it ends the check that asked, by ``fail``
+(not answered, not found, raised the student's error) or ``review`` (something that the grader does not understand).
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from autograder.checks.outcomes import Failed, fail, note, review
+from autograder.evidence import (
+    ArraySample,
+    Compilation,
+    ErrorText,
+    Evidence,
+    Figure,
+    Fit,
+    ModelSnapshot,
+    Prediction,
+    Value,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+    from autograder.models.description import ModelDescription
+    from autograder.sandbox.supervisor import PlannedCell
+
+NOT_ANSWERED = "Not answered."
+_ERROR_LIMIT = 300
+# How a probe's kind of value is called in a sentence.
+_KINDS = {"model": "a Keras model", "array": "an array", "plain": "a number, text, list or dictionary"}
+
+
+class SubmittedModel:
+    """One model of the student: its snapshot, its description, and the Keras model that the grader builds from it."""
+
+    def __init__(self, snapshot: ModelSnapshot) -> None:
+        self.snapshot = snapshot
+
+    @cached_property
+    def description(self) -> ModelDescription:
+        """The layers; ends the check when they can not be read (review) or are not those of its weights (failed)."""
+        from autograder.models.description import Unrecognised
+        from autograder.models.rebuild import WeightsMismatch, describe
+
+        try:
+            return describe(self.snapshot)
+        except Unrecognised as error:
+            review(f"The grader does not know {error.reason}, so a person will look at this model.")
+        except WeightsMismatch as error:
+            fail(f"The weights of this model do not belong to its layers: {error.reason}.")
+
+    @cached_property
+    def keras(self) -> keras.Sequential:
+        """The model, rebuilt by the grader from known layers, with the submitted weights where there are any."""
+        from autograder.models.description import Unbuildable
+        from autograder.models.description import Unrecognised
+        from autograder.models.rebuild import submitted
+
+        _ = self.description
+        try:
+            return submitted(self.snapshot)
+        except Unrecognised as error:
+            review(f"The grader can not build this model ({error.reason}), so a person will look at it.")
+        except Unbuildable as error:
+            fail(f"The layers of this model do not fit each other: {error.reason}.")
+
+
+class Submitted:
+    """The evidence of one submission, and the cells that were run."""
+
+    def __init__(self, evidence: Evidence, cells: tuple[PlannedCell, ...] = ()) -> None:
+        self.evidence = evidence
+        self.cells = cells
+        self._models: dict[int, SubmittedModel] = {}
+
+    def value(self, question: str, label: str) -> Value:
+        """Return the last value of a probe; one of kind "missing" when there is none."""
+        found = self.evidence.value(question, label)
+        return found or Value(question=question, label=label, cell=None, kind="missing")
+
+    def found(self, question: str, label: str, what: str, kind: str | None = "model") -> Value:
+        """Return the value of a probe when it is of the kind asked for; otherwise fail with the reason.
+
+        ``what`` names it in a sentence: ``a function named build_encoder``.
+        """
+        value = self.value(question, label)
+        if value.kind == "missing":
+            self._missing(question, what)
+        _say_how_it_was_found(value, what)
+        called = _called(value)
+        if value.kind == "error":
+            fail(f"{called} raised {error_sentence(value.error)}")
+        if kind is not None and value.kind != kind:
+            nothing = value.type_name == "NoneType" or (value.kind == "plain" and value.plain is None)
+            if nothing and self.blank(question):
+                self.unanswered(question)
+            if nothing:
+                fail(f"{called} returns nothing. Does the function end with return?" if value.arguments is not None
+                     else f"{called} is None: nothing was stored in it.")  # fmt: skip
+            found = f"an object of type {value.type_name}" if value.type_name else _KINDS.get(value.kind, value.kind)
+            fail(f"{called} should be {_KINDS.get(kind, kind)}; found: {found}.")
+        return value
+
+    def model(self, source: int | Value) -> SubmittedModel:
+        """Return a model of the table by its position, or the one that a value holds."""
+        position = source.model if isinstance(source, Value) else source
+        assert position is not None, "a value without a model"
+        if position not in self._models:
+            self._models[position] = SubmittedModel(self.evidence.models[position])
+        return self._models[position]
+
+    def array(self, source: int | Value) -> ArraySample:
+        """Return an array of the table by its position, or the one that a value holds."""
+        position = source.array if isinstance(source, Value) else source
+        assert position is not None, "a value without an array"
+        return self.evidence.arrays[position]
+
+    def cells_of(self, question: str) -> frozenset[int]:
+        """Return the indices of the cells that belong to a question."""
+        return frozenset(cell.index for cell in self.cells if cell.question == question)
+
+    def cell_error(self, question: str) -> ErrorText | None:
+        """Return the first error in the cells of a question that a student writes."""
+        own = {cell.index for cell in self.cells if cell.question == question and cell.kind in ("answer", "other")}
+        return next((cell.error for cell in self.evidence.cells if cell.index in own and cell.error), None)
+
+    def blank(self, question: str) -> bool:
+        """Whether the question's cells hold nothing that a student wrote to answer it."""
+        own = [cell for cell in self.cells if cell.question == question and cell.kind in ("answer", "other")]
+        return all(is_blank(cell.source) for cell in own)
+
+    def unanswered(self, question: str) -> NoReturn:
+        """Fail: the question was not answered."""
+        raise Failed(NOT_ANSWERED, unanswered=True)
+
+    def fits_of(self, question: str) -> tuple[Fit, ...]:
+        """Return the calls of ``fit`` in the cells of a question."""
+        return self._of(question, self.evidence.fits)
+
+    def predictions_of(self, question: str) -> tuple[Prediction, ...]:
+        """Return the calls of ``predict``, ``evaluate`` and models in the cells of a question."""
+        return self._of(question, self.evidence.predictions)
+
+    def figures_of(self, question: str) -> tuple[Figure, ...]:
+        """Return the figures that the cells of a question drew."""
+        return self._of(question, self.evidence.figures)
+
+    def compilations_of(self, question: str) -> tuple[Compilation, ...]:
+        """Return the calls of ``compile`` in the cells of a question."""
+        return self._of(question, self.evidence.compilations)
+
+    def fits_on(self, identity: int) -> tuple[Fit, ...]:
+        """Return the calls of ``fit`` on one model object, anywhere in the notebook."""
+        return tuple(fit for fit in self.evidence.fits if self.evidence.models[fit.model].identity == identity)
+
+    def predictions_on(self, identity: int) -> tuple[Prediction, ...]:
+        """Return the calls of ``predict`` and the like on one model object, anywhere in the notebook."""
+        return tuple(one for one in self.evidence.predictions if self.evidence.models[one.model].identity == identity)
+
+    def _of(self, question: str, records: list[Any]) -> tuple[Any, ...]:
+        cells = self.cells_of(question)
+        return tuple(record for record in records if record.cell in cells)
+
+    def _missing(self, question: str, what: str) -> NoReturn:
+        if self.blank(question):
+            self.unanswered(question)
+        error = self.cell_error(question)
+        if error is not None:
+            fail(f"There is no {_bare(what)}: the cell stopped with {error_sentence(error)}")
+        fail(f"There is no {_bare(what)}.")
+
+
+def error_sentence(error: ErrorText | None) -> str:
+    """Return a student's error as one sentence, bounded; Keras 2 spellings are named as such."""
+    if error is None:
+        return "an error."
+    message = " ".join(error.message.split())
+    message = message if len(message) <= _ERROR_LIMIT else f"{message[:_ERROR_LIMIT]}…"
+    text = f"{error.type}: {message}".rstrip(". ") + "."
+    return f"{text} {_KERAS_2}" if _is_keras_2_spelling(error) else text
+
+
+_KERAS_2 = "This spelling worked in Keras 2 and is no longer accepted by Keras 3."
+_KERAS_2_SIGNS = (
+    "Argument(s) not recognized: {'lr'", "unexpected keyword argument 'lr'", "'decay'",
+    "Expected `metrics` argument to be a list", "has no attribute 'output_shape'", "has no attribute 'input_shape'",
+    "has no attribute 'int_shape'",
+)  # fmt: skip
+
+
+def _is_keras_2_spelling(error: ErrorText) -> bool:
+    return any(sign in error.message for sign in _KERAS_2_SIGNS)
+
+
+def is_blank(source: str) -> bool:
+    """Whether code does nothing: comments, docstrings, imports, ``pass``, and definitions of nothing else.
+
+    Code that is no Python is not blank.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return not any(line.strip() and not line.lstrip().startswith("#") for line in source.splitlines())
+    return all(_does_nothing(statement) for statement in tree.body)
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Return(value=None | ast.Constant(value=None)):
+            return True
+        case ast.Raise(exc=ast.Name(id="NotImplementedError") | ast.Call(func=ast.Name(id="NotImplementedError"))):
+            return True
+        case ast.FunctionDef(body=body):
+            return all(_does_nothing(inner) for inner in body)
+    return False
+
+
+def _called(value: Value) -> str:
+    """Return how a value came to be, as a student would write it: ``build_encoder(2)``."""
+    if value.arguments is None:
+        return value.name or value.label
+    given = value.arguments if isinstance(value.arguments, list) else [value.arguments]
+    arguments = ", ".join("model" if isinstance(argument, (dict, list)) else str(argument) for argument in given)
+    return f"{value.name or value.label}({arguments})"
+
+
+def _say_how_it_was_found(value: Value, what: str) -> None:
+    if value.matched == "alias":
+        note(f"There is no {_bare(what)}; {value.name} was graded in its place.")
+    elif value.matched == "behaviour":
+        note(f"There is no {_bare(what)}; {value.name} was graded in its place, since it behaves like it.")
+
+
+def _bare(what: str) -> str:
+    return what.removeprefix("a ").removeprefix("an ")

@@ -1,0 +1,358 @@
+"""The command line: commands, options and exit codes; the work is done elsewhere.
+
+Exit codes: 0 graded; 1 a score below ``--fail-under``; 2 wrong usage or unreadable input; 3 the
+grader's own fault or no complete isolation; 130 stopped by Ctrl-C. Nothing heavy is imported
+before a command runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from autograder import __version__
+from autograder.errors import AutograderError, InputError
+from autograder.report.formats import DEFAULT_FORMATS, FORMATS, parse_formats
+
+if TYPE_CHECKING:
+    from autograder.assignment import Assignment
+    from autograder.grade import Settings
+    from autograder.report.summary import Summary
+
+EXIT_BELOW, EXIT_INPUT, EXIT_FAULT, EXIT_INTERRUPTED = 1, 2, 3, 130
+PIPED_COLUMNS = 160
+
+NO_ISOLATION_WARNING = (
+    "WARNING: --isolation none: the submitted code can read your files and reach the network. "
+    "Use it for notebooks that you trust, never for a class."
+)
+_EXIT_CODES = """\
+exit codes:
+  0  done
+  1  a score is below --fail-under
+  2  wrong usage, or input that can not be read (the readable ones are graded all the same)
+  3  the grader's own fault, or no complete isolation on this machine
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.run
+    # A batch that is told to end keeps what it has, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return command(options)
+    except AutograderError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("stopped")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="autograder",
+        description="Grade Keras notebooks: submitted code runs in a sandbox, verdicts are made outside it.",
+        epilog=f"Each command explains itself: autograder grade --help\n\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"autograder {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_grade(commands)
+    _add_check(commands)
+    _add_release(commands)
+    _add_doctor(commands)
+    return parser
+
+
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    run: Callable[[argparse.Namespace], int],
+    name: str,
+    text: str,
+    examples: str,
+) -> argparse.ArgumentParser:
+    summary = text.partition(":")[0]
+    parser = commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:],
+        description=text,
+        epilog=f"examples:\n{examples}\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # Scripts rely on the names of the options; an abbreviation may mean another one tomorrow.
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--course",
+        type=Path,
+        metavar="DIR",
+        help="the folder that holds source/ and tests/ (default: this one or the nearest above it)",
+    )
+    return parser
+
+
+def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add_command(
+        commands,
+        _grade,
+        "grade",
+        "Grade submissions: notebooks, .py exports, folders, an nbgrader tree or zips of these.",
+        "  autograder grade submitted/\n"
+        "  autograder grade ada.ipynb ben.py --out results\n"
+        "  autograder grade class.zip --jobs 8 --format json\n"
+        "  autograder grade notebook.ipynb --fail-under 60\n",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="what to grade")
+    parser.add_argument("--assignment", metavar="NAME", help="the assignment (default: the course's only one)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("graded"), metavar="DIR", help="where results go (default: graded/)"
+    )
+    parser.add_argument(
+        "--format",
+        dest="formats",
+        type=_formats,
+        default=DEFAULT_FORMATS,
+        metavar="NAMES",
+        help=f"formats beside each other, of: {', '.join(FORMATS)} (default: {','.join(DEFAULT_FORMATS)})",
+    )
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="how many at a time (default: the usable cores)")
+    _add_execution_options(parser)
+    parser.add_argument("--no-cache", action="store_true", help="grade again what has been graded before")
+    parser.add_argument(
+        "--fail-under",
+        type=_percent,
+        metavar="PERCENT",
+        help="exit with 1 if a score, without what waits for a person, is below this share of all points",
+    )
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add_command(
+        commands,
+        _check,
+        "check",
+        "Run a notebook and show its visible checks: what a student may see, no score.",
+        "  autograder check autoencoders.ipynb\n",
+    )
+    parser.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook to check")
+    parser.add_argument("--assignment", metavar="NAME", help="the assignment (default: the course's only one)")
+    _add_execution_options(parser)
+
+
+def _add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add_command(
+        commands,
+        _release,
+        "release",
+        "Make the students' version of an assignment: refused when a solution would leak.",
+        "  autograder release\n  autograder release autoencoders --check\n",
+    )
+    parser.add_argument("assignment", nargs="?", metavar="ASSIGNMENT", help="default: the course's only one")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; say whether the committed release is up to date"
+    )
+    _add_execution_options(parser)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add_command(
+        commands,
+        _doctor,
+        "doctor",
+        "Say what this machine can do: isolation, data, versions, and what to install.",
+        "  autograder doctor\n",
+    )
+
+
+def _add_execution_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--training",
+        choices=("record", "short", "full"),
+        default="record",
+        help="whether a submission's own fits are recorded, run a few steps or in full (default: record)",
+    )
+    parser.add_argument(
+        "--isolation",
+        choices=("auto", "namespaces", "landlock", "none"),
+        default="auto",
+        help="how submitted code is confined (default: auto, the best that this machine can do)",
+    )
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from autograder.batch import default_jobs, grade_all
+    from autograder.discovery import discover
+    from autograder.progress import Progress
+    from autograder.report.table import render_table
+
+    assignment = _assignment(options)
+    settings = _settings(options)
+    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+        found = discover(options.paths, assignment.name, Path(scratch))
+        for problem in found.problems:
+            _complain(problem)
+        if not found.submissions:
+            return EXIT_INPUT
+        try:
+            summary = grade_all(
+                assignment,
+                found.submissions,
+                settings,
+                out=options.out,
+                formats=options.formats,
+                jobs=options.jobs or default_jobs(),
+                progress=Progress(sys.stderr),
+            )
+        except KeyboardInterrupt:
+            return _interrupted(options.out)
+    sys.stdout.write(render_table(summary, _columns()))
+    sys.stdout.flush()
+    _say(f"results are in {_results_page(options)}")
+    return _exit_code(summary, bool(found.problems), options.fail_under)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from autograder.grade import Grader, visible_checks
+    from autograder.report.text import clean, one_line
+
+    assignment = _assignment(options)
+    with Grader(assignment, _settings(options)) as grader:
+        results = visible_checks(grader, options.notebook)
+    for title, passed, message in results:
+        print(f"{'✓' if passed else '✗'} {one_line(title)}")
+        if message and not passed:
+            print("    " + clean(message).replace("\n", "\n    "))
+    print(f"{sum(passed for _, passed, _ in results)} of {len(results)} visible checks passed")
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from autograder import release
+    from autograder.grade import Grader
+
+    root = course_root(options.course)
+    if options.check:
+        differences = release.check_committed(root, options.assignment)
+        for difference in differences:
+            _complain(difference)
+        return EXIT_INPUT if differences else 0
+    with Grader(_assignment(options), _settings(options)) as grader:
+        released = release.build(root, options.assignment, grade_release=lambda file: grader.grade(file, "release"))
+    _say(f"released {released}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    raise NotImplementedError
+
+
+def _exit_code(summary: Summary, has_problems: bool, fail_under: float | None) -> int:
+    """Return the gravest that happened: our fault, then what could not be read, then a low score."""
+    if any(row.fault_of("grader") for row in summary.students):
+        return EXIT_FAULT
+    if has_problems or any(row.status == "ungradable" for row in summary.students):
+        return EXIT_INPUT
+    if fail_under is not None:
+        shares = (100 * row.score / row.max_score for row in summary.students if row.max_score)
+        if any(share < fail_under for share in shares):
+            return EXIT_BELOW
+    return 0
+
+
+def _interrupted(out: Path) -> int:
+    _say(f"Stopped. What was graded is in {out}/ and is kept: run the same command again to go on.")
+    return EXIT_INTERRUPTED
+
+
+def _results_page(options: argparse.Namespace) -> Path:
+    out: Path = options.out
+    return out / ("index.html" if "html" in options.formats else "summary.json")
+
+
+def _assignment(options: argparse.Namespace) -> Assignment:
+    from autograder.assignment import load
+
+    return load(course_root(options.course), options.assignment)
+
+
+def course_root(given: Path | None) -> Path:
+    """Return the course folder: the one that was given, or this one, or the nearest above it."""
+    candidates = [given] if given is not None else [Path.cwd(), *Path.cwd().parents]
+    for folder in candidates:
+        if (folder / "source").is_dir() and (folder / "tests").is_dir():
+            return folder.absolute()
+    if given is not None:
+        raise InputError(f"{given} is no course folder: it does not hold source/ and tests/")
+    raise InputError(
+        f"no course folder here: neither {Path.cwd()} nor a folder above it holds source/ and tests/; "
+        "go there, or name it with --course DIR"
+    )
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from autograder.grade import Settings
+
+    if options.isolation == "none":
+        _say(NO_ISOLATION_WARNING)
+    return Settings(
+        training=options.training,
+        isolation=options.isolation,
+        use_cache=not getattr(options, "no_cache", False),
+    )
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_COLUMNS
+
+
+def _formats(names: str) -> tuple[str, ...]:
+    try:
+        return parse_formats(names)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(text: str) -> None:
+    from autograder.report.text import clean
+
+    _say(f"autograder: {clean(text)}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

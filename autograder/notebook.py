@@ -1,0 +1,250 @@
+"""A notebook file as plain cells: whatever its age, encoding and form, and refused when it is none.
+
+The file is hostile: it is opened without following links, its size is known before it is read,
+and only sources and a few fields of the metadata are kept. Outputs are dropped.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from autograder import script
+from autograder.errors import SubmissionError
+
+FILE_LIMIT = 20 * 2**20
+"""Bytes of one file; a notebook above it holds outputs that nobody needs for grading."""
+CELL_COUNT_LIMIT = 2_000
+CELL_SOURCE_LIMIT = 1_000_000
+"""Characters of one cell."""
+PART_LIMIT = 1_000_000
+"""Lists and objects in the JSON of one notebook."""
+
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a symbolic link",
+}
+
+
+@dataclass(frozen=True)
+class RawCell:
+    """One cell as it stands in the file. ``nbgrader`` is its metadata under that name, or empty."""
+
+    position: int
+    cell_type: Literal["code", "markdown"]
+    source: str
+    nbgrader: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """The cells of one file, in order. A ``.py`` export (``from_script``) does not show all their borders."""
+
+    cells: tuple[RawCell, ...]
+    metadata: Mapping[str, Any]
+    notes: tuple[str, ...]
+    from_script: bool
+
+
+def shown(name: str) -> str:
+    """Return a file name as it may be printed: without control or direction characters, at most 120 long."""
+    visible = "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in name)
+    return visible if len(visible) <= 120 else visible[:100] + "…" + visible[-19:]
+
+
+def read(path: Path) -> Notebook:
+    """Read a notebook or a ``.py`` export; raise SubmissionError on anything that is neither."""
+    name = shown(path.name)
+    content, notes = read_file(path)
+    text, note = _decoded(content)
+    notes += (note,) if note else ()
+    if not text.strip():
+        raise SubmissionError(f"{name} is empty: save the notebook, then hand it in again.")
+    if path.suffix.lower() == ".py" and not _looks_like_notebook(text):
+        return _from_script(text, name, notes)
+    return _from_json(text, name, notes)
+
+
+def read_file(path: Path) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes of a regular file within FILE_LIMIT, and notes; raise SubmissionError on all else."""
+    name = shown(path.name)
+    try:
+        before = os.lstat(path)
+        if not stat.S_ISREG(before.st_mode):
+            raise SubmissionError(f"{name} is {_kind(before)}: hand in the notebook file itself.")
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        raise SubmissionError(f"{name} can not be opened: {_reason(error)}.") from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        # Looked at before, so that no device is opened; compared, so that nobody swaps the file between.
+        if not stat.S_ISREG(status.st_mode) or not os.path.samestat(before, status):
+            raise SubmissionError(f"{name} is {_kind(status)}: hand in the notebook file itself.")
+        try:
+            content = stream.read(FILE_LIMIT + 1)
+        except OSError as error:
+            raise SubmissionError(f"{name} can not be read: {_reason(error)}.") from error
+    if len(content) > FILE_LIMIT:
+        raise SubmissionError(
+            f"{name} is larger than {FILE_LIMIT // 2**20} MB: clear all outputs, save, and hand it in again."
+        )
+    linked = (f"{name} has a second name on this disk (a hard link).",) if status.st_nlink > 1 else ()
+    return content, linked
+
+
+def _kind(status: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return "it is a symbolic link; hand in the notebook file itself"
+    return (error.strerror or "it is not there") if isinstance(error, OSError) else "its name is not valid"
+
+
+def _decoded(content: bytes) -> tuple[str, str | None]:
+    """Return the text in UTF-8, UTF-16 or UTF-32, with or without a mark; all else is read as Latin-1."""
+    try:
+        text = content.decode(json.detect_encoding(content))
+    except ValueError:
+        return content.decode("latin-1"), "The file is not in UTF-8; it was read as Latin-1."
+    return text.removeprefix("\ufeff"), None
+
+
+def _looks_like_notebook(text: str) -> bool:
+    return text.lstrip().startswith("{") and '"cells"' in text
+
+
+def _from_script(text: str, name: str, notes: tuple[str, ...]) -> Notebook:
+    if "\0" in text:
+        raise SubmissionError(
+            f"{name} is not a Python file: export the notebook again, or hand in the notebook."
+        )
+    cells = tuple(
+        RawCell(position, cell.cell_type, _clean(cell.source))
+        for position, cell in enumerate(script.split(_with_line_feeds(text)))
+    )
+    _check_sizes(cells, name)
+    return Notebook(cells, {}, notes, from_script=True)
+
+
+def _from_json(text: str, name: str, notes: tuple[str, ...]) -> Notebook:
+    document = _document(text, name)
+    items = _cell_items(document)
+    if items is None:
+        raise SubmissionError(
+            f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself."
+        )
+    if len(items) > CELL_COUNT_LIMIT:
+        raise SubmissionError(
+            f"{name} has more than {CELL_COUNT_LIMIT} cells: hand in the assignment's notebook alone."
+        )
+    cells = tuple(
+        cell for position, item in enumerate(items) if (cell := _raw_cell(position, item)) is not None
+    )
+    if not cells:
+        raise SubmissionError(f"{name} has no cells: save the notebook, then hand it in again.")
+    _check_sizes(cells, name)
+    metadata = document.get("metadata")
+    return Notebook(cells, metadata if isinstance(metadata, dict) else {}, notes, from_script=False)
+
+
+def _document(text: str, name: str) -> dict[str, Any]:
+    if text.count("[") + text.count("{") > PART_LIMIT:
+        raise SubmissionError(
+            f"{name} holds more than {PART_LIMIT:,} parts: clear all outputs and hand it in again."
+        )
+    try:
+        document = json.loads(text, strict=False)
+    except RecursionError as error:
+        raise SubmissionError(
+            f"{name} is nested too deeply for a notebook: save it again from Jupyter."
+        ) from error
+    except ValueError as error:
+        if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
+            raise SubmissionError(
+                f"{name} holds an unresolved merge of two versions: resolve it first."
+            ) from error
+        raise SubmissionError(
+            f"{name} is not a notebook: its text is not JSON. Hand in the .ipynb file itself."
+        ) from error
+    if not isinstance(document, dict):
+        raise SubmissionError(
+            f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself."
+        )
+    return document
+
+
+def _cell_items(document: dict[str, Any]) -> list[Any] | None:
+    """Return the cells of format 4 (``cells``) or of formats 2 and 3 (``worksheets``)."""
+    cells = document.get("cells")
+    if isinstance(cells, list):
+        return cells
+    worksheets = document.get("worksheets")
+    if not isinstance(worksheets, list):
+        return None
+    sheets = [
+        sheet["cells"]
+        for sheet in worksheets
+        if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
+    ]
+    return [cell for sheet in sheets for cell in sheet]
+
+
+def _raw_cell(position: int, item: Any) -> RawCell | None:
+    """Return a code or text cell; None for what is neither executed nor read (raw cells, damaged ones)."""
+    if not isinstance(item, dict):
+        return None
+    kind = item.get("cell_type")
+    source = _clean(_joined(item.get("source", item.get("input"))))
+    metadata = item.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    nbgrader = nbgrader if isinstance(nbgrader, dict) else {}
+    if kind == "code":
+        return RawCell(position, "code", source, nbgrader)
+    if kind == "heading":
+        level = item.get("level")
+        marks = "#" * (level if isinstance(level, int) and 1 <= level <= 6 else 1)
+        return RawCell(position, "markdown", f"{marks} {source}", nbgrader)
+    return RawCell(position, "markdown", source, nbgrader) if kind in ("markdown", "html") else None
+
+
+def _joined(source: Any) -> str:
+    if isinstance(source, list):
+        return "".join(line for line in source if isinstance(line, str))
+    return source if isinstance(source, str) else ""
+
+
+def _clean(source: str) -> str:
+    """Return a source with plain line ends and without lone surrogates, which no file could hold."""
+    return _with_line_feeds(source).encode("utf-8", "replace").decode("utf-8")
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _check_sizes(cells: tuple[RawCell, ...], name: str) -> None:
+    if len(cells) > CELL_COUNT_LIMIT:
+        raise SubmissionError(
+            f"{name} has more than {CELL_COUNT_LIMIT} cells: hand in the assignment's notebook alone."
+        )
+    for cell in cells:
+        if len(cell.source) > CELL_SOURCE_LIMIT:
+            raise SubmissionError(
+                f"{name} has more than {CELL_SOURCE_LIMIT:,} characters in cell {cell.position + 1}: "
+                "remove the data that was pasted into it."
+            )

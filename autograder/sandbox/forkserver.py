@@ -1,0 +1,164 @@
+"""The fork server: imports everything once, holds no secret, and forks a confined child for each request.
+
+    python -I -m autograder.sandbox.forkserver --socket PATH --data DIR [--hide DIR ...]
+
+Trusted workers connect to the socket (in a folder that nobody else can enter) and send one packet: the
+backend, the limits, and the child's end of the event channel as a descriptor. The connection then is
+the control socket of that child; see ``launch`` for what is said on it.
+
+Nothing but imports and the reading of data runs here: no TensorFlow operation, so that the eager
+context is made in each child, and no line of a student. Children can read all of this memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from autograder.sandbox import launch, namespaces
+from autograder.sandbox.limits import Limits
+
+_BACKLOG = 128
+_OWNER_CHECK_SECONDS = 1.0
+_PRELOADED = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "IPython.core.interactiveshell",
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the server of real executions until its owner is gone."""
+    parser = argparse.ArgumentParser(prog="autograder.sandbox.forkserver")
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--hide", type=Path, action="append", default=[])
+    options = parser.parse_args(arguments)
+
+    def prepare() -> launch.Entry:
+        preload()
+        provide_data(options.data)
+        from autograder.sandbox.runner import main as run
+
+        return run
+
+    serve(options.socket, options.hide, prepare)
+
+
+def preload() -> None:
+    """Import what every notebook needs, and load what these packages would only load at first use."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    # The packages load these lazily, at 0.1 to 0.5 seconds in every child.
+    for name in ("matplotlib.backends.backend_agg", "PIL.PngImagePlugin"):
+        importlib.import_module(name)
+
+
+def provide_data(folder: Path) -> None:
+    """Read every ``.npz`` file of the data folder and hand the arrays to the module that serves them."""
+    import numpy as np
+
+    arrays = {}
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as archive:
+            arrays[path.stem] = {name: archive[name] for name in archive.files}
+    from autograder.sandbox.guest import data
+
+    data.provide(arrays)
+
+
+def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -> None:
+    """Listen at ``path``, prepare, then fork a child for each request until the owner is gone.
+
+    The owner holds the other end of standard input; the end of that stream, or another parent, means
+    that it is gone. Clients may connect while ``prepare`` still runs: they wait.
+    """
+    owner = os.getppid()
+    mount_point = path.parent / "root"
+    mount_point.mkdir(mode=0o700, exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(path))
+    listener.listen(_BACKLOG)
+    place = namespaces.survey(mount_point, hidden)
+    entry = prepare()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors report on their own; nobody waits for them
+    gc.collect()
+    gc.freeze()
+    _Server(listener, place, entry).run(owner)
+
+
+class _Server:
+    """The loop of the server: accepts connections and serves their one request each."""
+
+    def __init__(self, listener: socket.socket, place: namespaces.Place, entry: launch.Entry) -> None:
+        self._listener = listener
+        self._place = place
+        self._entry = entry
+        # This kind of selector holds no descriptor that a child would have to close.
+        self._selector = selectors.PollSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._selector.register(0, selectors.EVENT_READ)
+
+    def run(self, owner: int) -> None:
+        """Serve until standard input ends or the parent is another one."""
+        while os.getppid() == owner:
+            for key, _ in self._selector.select(_OWNER_CHECK_SECONDS):
+                if key.fd == 0:
+                    if not os.read(0, 1):
+                        return
+                elif key.fileobj is self._listener:
+                    self._accept()
+                else:
+                    assert isinstance(key.fileobj, socket.socket)
+                    self._answer(key.fileobj)
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        peer = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if peer[1] not in (os.geteuid(), 0):
+            connection.close()
+            return
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _answer(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        with connection:
+            packet, descriptors, _, _ = socket.recv_fds(connection, launch.CONTROL_BYTES, 1)
+            channels = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+            try:
+                if packet and channels:
+                    launch.start(connection, channels[0], self._confinement(packet), self._entry)
+            except Exception as error:
+                launch.send(connection, "failed", reason=f"{type(error).__name__}: {error}")
+            finally:
+                for channel in channels:
+                    channel.close()
+
+    def _confinement(self, packet: bytes) -> launch.Confinement:
+        request: dict[str, Any] = json.loads(packet)
+        backend = request["isolation"]
+        if backend not in ("namespaces", "none"):
+            raise ValueError(f"no such isolation backend here: {backend!r}")
+        return launch.Confinement(backend, Limits.from_json(request["limits"]), self._place)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

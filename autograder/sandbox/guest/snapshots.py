@@ -1,0 +1,151 @@
+"""Keras models as they are at one moment, each state sent once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autograder.sandbox.guest.channel import Blobs, Channel
+from autograder.sandbox.guest.plain import NotPlain, plain, text, type_name
+
+PARAMETERS_LIMIT = 2_000_000
+WEIGHTS_LIMIT = 400
+_TABLE_LIMIT = 1_500
+
+
+class Identities:
+    """Numbers for objects: equal for the same object, never used again for another one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Callable[[], Any], int]] = {}
+        self._next = 0
+
+    def number(self, item: object) -> int:
+        """Return the object's number."""
+        known = self._known.get(id(item))
+        if known is not None and known[0]() is item:
+            return known[1]
+        reference: Callable[[], Any]
+        try:
+            reference = weakref.ref(item)
+        except TypeError:
+            reference = _strong(item)
+        self._next += 1
+        self._known[id(item)] = (reference, self._next)
+        return self._next
+
+
+def _strong(item: object) -> Callable[[], Any]:
+    return lambda: item
+
+
+class ModelTable:
+    """The models sent so far, the variables that were trained, and how each model was compiled."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.identities = Identities()
+        self.compilations: dict[int, dict[str, Any]] = {}
+        self._channel = channel
+        self._variables = Identities()
+        self._trained: set[int] = set()
+        self._sent: dict[bytes, int] = {}
+        self._last: dict[int, tuple[bytes, int]] = {}
+
+    def position(self, model: Any, configuration: bool = True) -> int:
+        """Send a model's present state unless it was sent; return its position.
+
+        Without ``configuration`` the state is taken as known when weights, training and compilation are as they
+        were the last time.
+        """
+        identity = self.identities.number(model)
+        weights = _weights(model)
+        state = self._state(identity, weights)
+        last = self._last.get(identity)
+        if last is not None and (last[0] == state and not configuration or len(self._sent) >= _TABLE_LIMIT):
+            return last[1]
+        record = self._record(model, identity, weights)
+        digest = hashlib.blake2b(state, digest_size=16)
+        digest.update(json.dumps(record, sort_keys=True).encode())
+        key = digest.digest()
+        if key not in self._sent:
+            self._sent[key] = self._channel.row("model", lambda blobs: _with_weights(record, weights, blobs))
+        self._last[identity] = (state, self._sent[key])
+        return self._sent[key]
+
+    def mark_trained(self, variables: Iterable[Any]) -> None:
+        """Remember that training has touched these variables."""
+        self._trained.update(self._variables.number(variable) for variable in variables)
+
+    def _state(self, identity: int, weights: list[tuple[Any, np.ndarray[Any, Any] | None]]) -> bytes:
+        digest = hashlib.blake2b(digest_size=16)
+        touched = [self._variables.number(variable) in self._trained for variable, _ in weights]
+        digest.update(repr((identity, touched, id(self.compilations.get(identity)))).encode())
+        for _, values in weights:
+            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+        return digest.digest()
+
+    def _record(
+        self, model: Any, identity: int, weights: list[tuple[Any, np.ndarray[Any, Any] | None]]
+    ) -> dict[str, Any]:
+        config, problem = _configuration(model)
+        numbers = [self._variables.number(variable) for variable, _ in weights]
+        return {
+            "identity": identity,
+            "class_name": type_name(model),
+            "config": config,
+            "problem": problem,
+            "built": bool(_quietly(lambda: model.built, False)),
+            "input_shape": _quietly(lambda: plain(model.input_shape), None),
+            "output_shape": _quietly(lambda: plain(model.output_shape), None),
+            "weight_shapes": [
+                [int(side) for side in _quietly(lambda: tuple(variable.shape), ())] for variable, _ in weights  # noqa: B023
+            ],
+            "variables": numbers,
+            "trained": not self._trained.isdisjoint(numbers),
+            "compilation": self.compilations.get(identity),
+        }
+
+
+def _quietly(read: Callable[[], Any], otherwise: Any) -> Any:
+    try:
+        return read()
+    except Exception:
+        return otherwise
+
+
+def _configuration(model: Any) -> tuple[Any, str]:
+    """Return a model's class and configuration as plain JSON, or None and why there is none."""
+    try:
+        # Not through the object: a class of the student may carry any name, and say so by its module.
+        own = not type(model).__module__.startswith("keras.")
+        config = {"class_name": type_name(model), "config": plain(model.get_config())}
+    except BaseException as error:
+        if isinstance(error, (KeyboardInterrupt, MemoryError)):
+            raise
+        reason = text(error, 300) if isinstance(error, NotPlain) else f"{type_name(error)}: {text(error, 300)}"
+        return None, f"the model has no configuration: {reason}"
+    return config, f"{type_name(model)} is a class of the notebook's own" if own else ""
+
+
+def _weights(model: Any) -> list[tuple[Any, np.ndarray[Any, Any] | None]]:
+    """Return the variables of a model with their values; without values when they are too many."""
+    variables = _quietly(lambda: list(model.weights), [])[:10_000]
+    size = sum(_quietly(lambda: int(np.prod(variable.shape)), 0) for variable in variables)  # noqa: B023
+    if size > PARAMETERS_LIMIT or len(variables) > WEIGHTS_LIMIT:
+        return [(variable, None) for variable in variables]
+    return [(variable, _quietly(lambda: np.asarray(variable.numpy()), None)) for variable in variables]  # noqa: B023
+
+
+def _with_weights(
+    record: dict[str, Any], weights: list[tuple[Any, np.ndarray[Any, Any] | None]], blobs: Blobs
+) -> dict[str, Any]:
+    values = [array for _, array in weights if array is not None]
+    if len(values) != len(weights):
+        return {**record, "weights": []}
+    with np.errstate(over="ignore"):
+        return {**record, "weights": [blobs.add(array.astype(np.float32)) for array in values]}

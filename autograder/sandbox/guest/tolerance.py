@@ -1,0 +1,177 @@
+"""What notebooks rely on where they were written and that is not here: Colab, mounted drives, old style names.
+
+A cell that stops at such a statement goes on behind it, with a note; everything else in it counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import re
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.sandbox.guest.errors import first_line
+from autograder.sandbox.guest.plain import text, type_name, without_paths
+
+_COLAB = "google.colab"
+_PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|~?/|\.{0,2}/?(?:drive|gdrive|content|kaggle)/)[^'"\n]*""")
+
+
+def install() -> None:
+    """Make ``google.colab`` importable and give back the style names that matplotlib has renamed."""
+    if not any(isinstance(finder, _ColabFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_ColabFinder())
+    import matplotlib.style
+
+    library = matplotlib.style.library
+    for style in list(library):
+        if style.startswith("seaborn-v0_8"):
+            library.setdefault("seaborn" + style.removeprefix("seaborn-v0_8"), library[style])
+
+
+class _ColabFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds ``google.colab`` and its parts when they are imported: not before, so that a notebook can tell."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a spec for the stubbed modules alone."""
+        if fullname == "google" or fullname == _COLAB or fullname.startswith(_COLAB + "."):
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        """Return a module of which every name is a function that does nothing."""
+        return _Stub(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Do nothing: the module is complete."""
+
+
+class _Stub(types.ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self.__name__ == _COLAB and name in ("drive", "files", "output", "auth", "userdata", "patches", "widgets"):
+            return importlib.import_module(f"{_COLAB}.{name}")
+        if name == "cv2_imshow":
+            return _show_image
+        return _nothing
+
+
+def _nothing(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    return {}
+
+
+def _show_image(image: Any) -> None:
+    from matplotlib import pyplot
+
+    pyplot.figure()
+    pyplot.imshow(image, cmap="gray")
+
+
+class Resume(ast.NodeTransformer):
+    """What is left of a cell behind a statement that can not work here."""
+
+    def __init__(self, skipped: int, replacement: Sequence[ast.stmt]) -> None:
+        self._skipped = skipped
+        self._replacement = list(replacement)
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802  (the name that ast asks for)
+        """Replace the statements up to the skipped one."""
+        node.body = [*self._replacement, *node.body[self._skipped + 1 :]]
+        return node
+
+
+class Definitions(ast.NodeTransformer):
+    """The imports, definitions and named constants of a cell."""
+
+    _KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802
+        """Keep what defines, drop what does."""
+        node.body = [child for child in node.body if isinstance(child, self._KEPT) or _names_constant(child)]
+        return node
+
+
+def _names_constant(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.Assign) or not all(isinstance(target, ast.Name) for target in node.targets):
+        return False
+    try:
+        ast.literal_eval(node.value)
+    except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError):
+        return False
+    return True
+
+
+def resumption(body: Sequence[ast.stmt], error: BaseException, cell_file: str) -> tuple[Resume, str] | None:
+    """Return how to go on behind a statement that can only work elsewhere, and a note.
+
+    ``body`` are the statements of the cell as it ran. None when the error is the student's own.
+    """
+    line = first_line(error, cell_file)
+    if line is None:
+        return None
+    for position, node in enumerate(body):
+        if node.lineno <= line <= (node.end_lineno or node.lineno):
+            replacement = _without(node, error)
+            if replacement is None:
+                return None
+            note = f"line {line} was left out, it can not work here: {without_paths(text(error, 200))}"
+            return Resume(position, replacement), note
+    return None
+
+
+def _without(node: ast.stmt, error: BaseException) -> list[ast.stmt] | None:
+    """Return what is left of one statement, None when it may not be left out."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        if not isinstance(error, ImportError):
+            return None
+        # Of several names those that exist are imported all the same.
+        return [_attempt(node, alias) for alias in node.names] if len(node.names) > 1 else []
+    magic = isinstance(node, (ast.Expr, ast.Assign)) and _is_magic(node.value)
+    if magic and (isinstance(error, ModuleNotFoundError) or type_name(error) == "UsageError"):
+        return []
+    return [] if _elsewhere(error) else None
+
+
+def _attempt(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
+    """Return a statement that imports one name if it exists."""
+    single: ast.stmt = ast.Import(names=[alias])
+    if isinstance(node, ast.ImportFrom):
+        single = ast.ImportFrom(module=node.module, names=[alias], level=node.level)
+    handler = ast.ExceptHandler(type=ast.Name("ImportError", ast.Load()), name=None, body=[ast.Pass()])
+    attempt = ast.Try(body=[single], handlers=[handler], orelse=[], finalbody=[])
+    return ast.fix_missing_locations(ast.copy_location(attempt, node))
+
+
+def _is_magic(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func).startswith("get_ipython().")
+
+
+def _elsewhere(error: BaseException) -> bool:
+    """Whether an error is about a path that exists only on another machine, or a style of another version."""
+    message = text(error, 2_000)
+    if isinstance(error, OSError) and "style" in message and "not a valid" in message:
+        return True
+    if not isinstance(error, (OSError, ValueError)):
+        return False
+    filename = getattr(error, "filename", None)
+    named = [str(filename)] if isinstance(filename, (str, bytes)) else _PATH.findall(message)
+    missing = isinstance(error, OSError) or "not found" in message.lower() or "no such file" in message.lower()
+    return missing and any(_foreign(path.strip()) for path in named)
+
+
+def _foreign(path: str) -> bool:
+    """Whether a path lies in a folder that is not on this machine."""
+    if not _PATH.match(path):
+        return False
+    try:
+        return not Path(path).exists() and (path.count("/") <= 1 or not Path(path).parent.exists() or "drive" in path)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,98 @@
+"""Meter the process tree of one execution from outside: CPU seconds, memory and the number of processes.
+
+Everything is read from a /proc that the confined side can not change. Of a private process id namespace
+that /proc shows the whole tree and nothing else, however its members have detached themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_READ_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a tree has used (``cpu_seconds``, with all its dead) and uses now (memory, processes)."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    processes: int
+
+
+class Tree:
+    """The processes that one /proc shows, or, of a shared one, the descendants of ``root``.
+
+    ``proc`` is an open descriptor of the folder, owned by this object from now on.
+    """
+
+    def __init__(self, proc: int, root: int | None = None) -> None:
+        self._proc = proc
+        self._root = root
+
+    def close(self) -> None:
+        """Let go of /proc."""
+        os.close(self._proc)
+
+    def measure(self, memory_limit: int) -> Usage:
+        """Return what is used now; memory is exact where it matters.
+
+        Pages that a fork shares with its parent are counted once, which is costly to find out: it is
+        done only when the simple sum, which counts them twice, is above ``memory_limit``.
+        """
+        stats = dict(self._stats())
+        members = stats if self._root is None else self._descendants(stats)
+        ticks = sum(sum(int(field) for field in stats[process][11:15]) for process in members)
+        memory = sum(self._unshared_bytes(process) for process in members)
+        if memory > memory_limit and len(members) > 1:
+            memory = self._proportional_bytes(members, memory_limit)
+        return Usage(ticks / _TICKS, memory, len(members))
+
+    def _stats(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (process id, the fields of its ``stat`` from the state on)."""
+        for name in os.listdir(self._proc):  # noqa: PTH208 (a descriptor is no path)
+            if name.isdigit() and (text := self._read(f"{name}/stat")):
+                yield int(name), text.rpartition(")")[2].split()
+
+    def _descendants(self, stats: dict[int, list[str]]) -> dict[int, list[str]]:
+        children: dict[int, list[int]] = {}
+        for process, fields in stats.items():
+            children.setdefault(int(fields[1]), []).append(process)
+        found: dict[int, list[str]] = {}
+        waiting = [self._root] if self._root is not None else []
+        while waiting:
+            process = waiting.pop()
+            if process in stats:
+                found[process] = stats[process]
+                waiting += children.get(process, [])
+        return found
+
+    def _unshared_bytes(self, process: int) -> int:
+        """Return anonymous and shared memory; mapped files (the libraries) are not the student's."""
+        lines = self._read(f"{process}/status").splitlines()
+        values = [line.split()[1] for line in lines if line.startswith(("RssAnon:", "RssShmem:"))]
+        return sum(int(value) for value in values) * 1024
+
+    def _proportional_bytes(self, processes: dict[int, list[str]], limit: int) -> int:
+        total = 0
+        for process in processes:
+            text = self._read(f"{process}/smaps_rollup")
+            # Init can not be looked into; it holds nothing but what it shares with the fork server.
+            lines = [line for line in text.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
+            total += sum(int(line.split()[1]) for line in lines) * 1024
+            if total > limit:
+                break
+        return total
+
+    def _read(self, name: str) -> str:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(name, os.O_RDONLY, dir_fd=self._proc)
+            try:
+                return os.read(descriptor, _READ_BYTES).decode(errors="replace")
+            finally:
+                os.close(descriptor)
+        return ""

@@ -1,0 +1,123 @@
+"""One mistake costs once: what to say when a cell left nothing to judge, by its own fault or by an earlier question's."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from autograder.checks import fail, review, skip
+from autograder.checks.submitted import Submitted
+
+IMAGE = [28, 28, 1]
+
+# Which question provides a name of the statement.
+PROVIDERS = {
+    "X_train": "load-data",
+    "y_train": "load-data",
+    "X_test": "load-data",
+    "y_test": "load-data",
+    "X_train_noisy": "load-data",
+    "X_test_noisy": "load-data",
+    "build_encoder": "build-encoder",
+    "encoder": "encoder-size",
+    "build_decoder": "build-decoder",
+    "decoder": "decoder-size",
+    "autoencoder": "autoencoder",
+    "compile_autoencoder": "compile",
+    "X_encoded": "encode",
+    "denoiser": "fit-denoiser",
+}
+# What a question needs, the earliest first.
+NEEDS = {
+    "plot-digits": ("load-data",),
+    "fit": ("load-data", "build-encoder", "encoder-size", "build-decoder", "decoder-size", "autoencoder", "compile"),
+    "reconstructions": ("load-data", "build-encoder", "encoder-size", "build-decoder", "decoder-size", "autoencoder"),
+    "encode": ("load-data", "build-encoder", "encoder-size"),
+    "latent-space": ("load-data", "build-encoder", "encoder-size", "encode"),
+    "noisy-images": ("load-data",),
+    "fit-denoiser": ("load-data", "build-encoder", "build-decoder", "compile"),
+    "denoised-images": ("load-data", "build-encoder", "build-decoder", "fit-denoiser"),
+    "best-latent-dimension": ("load-data", "build-encoder", "build-decoder", "compile"),
+}
+
+
+def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoReturn:
+    """End the check, because ``missing`` ("no figure was drawn"): not answered, skipped, failed, or for a person."""
+    if submitted.blank(question):
+        submitted.unanswered(question)
+    error = submitted.cell_error(question)
+    if error is not None:
+        earlier = _cause(submitted, question, error.type, error.message)
+        if earlier is not None:
+            skip(f"Your cell stopped with {error.type}, because of an earlier question.", because=earlier)
+        fail(f"Your cell stopped with {error.type} ({_short(error.message)}), so {missing}.")
+    outcomes = {cell.index: cell.status for cell in submitted.evidence.cells}
+    if any(outcomes.get(index, "skipped") != "ok" for index in submitted.cells_of(question)):
+        review(f"Your cell did not run to its end, so {missing}.")
+    fail(f"{missing[:1].upper()}{missing[1:]} in this cell.")
+
+
+def _cause(submitted: Submitted, question: str, error_type: str, message: str) -> str | None:
+    """Return the earlier question to which an error goes back, None when it is the cell's own."""
+    if error_type == "NameError":
+        name = re.search(r"name '(\w+)' is not defined", message)
+        provider = PROVIDERS.get(name.group(1)) if name else None
+        return provider if provider is not None and provider != question and broken(submitted, provider) else None
+    return next((earlier for earlier in NEEDS[question] if broken(submitted, earlier)), None)
+
+
+def broken(submitted: Submitted, question: str) -> bool:
+    """Tell whether later cells can not build on what a question was to provide; not whether it is right in detail."""
+    match question:
+        case "load-data":
+            return not all(_images_fit(submitted, name) for name in ("X_train", "X_test"))
+        case "build-encoder" | "build-decoder":
+            return not all(_builds(submitted, question, label) for label in ("latent-2", "drawn-1"))
+        case "encoder-size":
+            return not _fits(submitted, question, "encoder", IMAGE, [2])
+        case "decoder-size":
+            return not _fits(submitted, question, "decoder", [2], IMAGE)
+        case "autoencoder":
+            return not _fits(submitted, question, "autoencoder", IMAGE, IMAGE)
+        case "fit-denoiser":
+            return not _fits(submitted, question, "denoiser", IMAGE, IMAGE)
+        case "compile":
+            value = submitted.value("compile", "compile")
+            return value.kind in ("missing", "error") or not value.compilations
+        case "encode":
+            return submitted.value("encode", "X_encoded").kind != "array"
+    return False
+
+
+def _images_fit(submitted: Submitted, name: str) -> bool:
+    value = submitted.value("load-data", name)
+    return value.kind == "array" and list(submitted.array(value).shape[1:]) == IMAGE
+
+
+def _fits(submitted: Submitted, question: str, label: str, inputs: list[int], outputs: list[int]) -> bool:
+    value = submitted.value(question, label)
+    if value.kind != "model":
+        return False
+    snapshot = submitted.model(value).snapshot
+    return without_batch(snapshot.input_shape) == inputs and without_batch(snapshot.output_shape) == outputs
+
+
+def _builds(submitted: Submitted, question: str, label: str) -> bool:
+    value = submitted.value(question, label)
+    if value.kind != "model":
+        return False
+    dimension = (value.arguments or [2])[0] if isinstance(value.arguments, list) else 2
+    inputs, outputs = (IMAGE, [dimension]) if question == "build-encoder" else ([dimension], IMAGE)
+    snapshot = submitted.model(value).snapshot
+    return without_batch(snapshot.input_shape) == inputs and without_batch(snapshot.output_shape) == outputs
+
+
+def without_batch(shape: object) -> list[int] | None:
+    """Return a recorded shape without its batch axis, None when it is no single shape."""
+    if not isinstance(shape, list) or not shape or not all(side is None or type(side) is int for side in shape):
+        return None
+    return shape[1:]
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:160]

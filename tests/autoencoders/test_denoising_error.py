@@ -1,0 +1,60 @@
+"""Question 15: the grader trains the submitted architecture itself, from noisy to clean, and measures its error."""
+
+from pathlib import Path
+
+import pytest
+from autograder.checks import fail, note, review, skip
+from autograder.models.comparison import align
+from autograder.models.description import ModelDescription
+from designs import built_model
+from statement import DECODER, ENCODER, IMAGE
+
+CALIBRATION = Path(__file__).parent / "calibration.json"
+
+
+@pytest.fixture(scope="module")
+def architecture(submitted):
+    """The layers of encoder and decoder for a latent dimension of 2, as one chain from image to image."""
+    parts = [built_model(submitted, question) for question in ("build-encoder", "build-decoder")]
+    if None not in parts:
+        return ModelDescription(IMAGE, tuple(layer for part in parts for layer in part.description.layers))
+    for question, label in (("fit-denoiser", "denoiser"), ("autoencoder", "autoencoder")):
+        value = submitted.value(question, label)
+        if value.kind == "model":
+            return submitted.model(value).description
+    missing = ("build-encoder", "build-decoder")[parts.index(None)]
+    if submitted.blank(missing) and submitted.value(missing, "latent-2").kind == "missing":
+        submitted.unanswered("denoising-error")
+    skip("Without an encoder and a decoder there is nothing to train.", because=missing)
+
+
+@pytest.fixture(scope="module")
+def compilation(submitted):
+    """How the student compiles: by the function, or else as the denoiser was compiled."""
+    value = submitted.value("compile", "compile")
+    if value.compilations:
+        return value.compilations[-1]
+    denoiser = submitted.value("fit-denoiser", "denoiser")
+    return submitted.model(denoiser).snapshot.compilation if denoiser.kind == "model" else None
+
+
+@pytest.mark.question("denoising-error")
+def test_denoising_error(architecture, compilation, X_train, X_test, store):
+    """Trained by the grader on noisy digits, your design removes noise from digits that it has never seen."""
+    from autograder.models.training import Protocol, measure
+
+    protocol = Protocol.read(CALIBRATION)
+    result = measure(architecture, compilation, protocol, X_train, X_test, store=store)
+    if result.note:
+        note(result.note)
+    if result.status == "passed":
+        if result.passed_with == "reference":
+            note("It was trained with the mean squared error and Adam, since with your compilation it did not get there.")
+        return
+    if result.needs_review:
+        review(f"This design was not trained: {result.reason}.")
+    if result.status == "not trained":
+        fail(f"This design can not be trained from image to image: {result.reason}.")
+    if align(architecture.layers, (*ENCODER, *DECODER)).right:
+        review("The layers are those of the statement, but the training did not succeed. A person will look at it.")
+    fail("Trained several times from new starts, this design did not remove the noise as well as the statement's does.")

@@ -1,0 +1,90 @@
+"""Reports on disk."""
+
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+
+from autograder.errors import InputError
+from autograder.report.files import read_report, write_report, write_text
+from autograder.report.formats import FORMATS, parse_formats
+
+
+def test_a_report_is_written_in_the_formats_and_read_back(tmp_path: Path) -> None:
+    report = samples.report()
+    write_report(tmp_path / "ada", report, ("html", "json"))
+    assert sorted(file.name for file in (tmp_path / "ada").iterdir()) == ["index.html", "report.json"]
+    assert read_report(tmp_path / "ada") == report
+
+
+def test_the_json_report_is_written_whatever_the_formats(tmp_path: Path) -> None:
+    write_report(tmp_path, samples.report(), ("html",))
+    assert read_report(tmp_path) == samples.report()
+
+
+def test_a_half_written_report_is_no_report(tmp_path: Path) -> None:
+    write_report(tmp_path, samples.report(), ("json",))
+    whole = (tmp_path / "report.json").read_bytes()
+    for content in (whole[:-20], b"", b"[]", b"\xff\xfe", b"[" * 100_000):
+        (tmp_path / "report.json").write_bytes(content)
+        assert read_report(tmp_path) is None
+    assert read_report(tmp_path / "nowhere") is None
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    write_text(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(file, "new \ud800")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_can_not_be_written_is_the_callers_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="can not write"):
+        write_text(tmp_path / "file" / "ada" / "report.json", "{}")
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    file = full / "report.json"
+    file.write_text("old")
+    limit = 4 * 1024
+    with pytest.raises(InputError, match="can not write"), file_size_limit(limit):
+        write_text(file, "x" * (limit + 1))
+    assert file.read_text() == "old"
+    assert list(full.iterdir()) == [file]
+
+
+class file_size_limit:
+    """A bound on what this process writes into one file, as a full disk would be."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __enter__(self) -> None:
+        self.handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self.limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, self.limits[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
+        signal.signal(signal.SIGXFSZ, self.handler)
+
+
+def test_a_format_that_does_not_exist_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"no format 'gif'.*json, html"):
+        parse_formats("json,gif")
+    with pytest.raises(InputError, match="no format was named"):
+        parse_formats(" , ")
+    assert parse_formats("html, json,html") == ("html", "json")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_renders_every_report(name: str) -> None:
+    for report in (samples.report(), samples.ungradable(), samples.grader_fault(), samples.hostile()):
+        FORMATS[name].render(report).encode("utf-8")
