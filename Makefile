@@ -52,7 +52,7 @@ check-release: setup  ## fail unless the committed release/ is what source/ gene
 
 solutions: setup  ## execute the reference solution in full (about an hour) into solutions/
 	@echo "solutions: executing source/$(ASSIGNMENT) in full; this takes about an hour on two cores"
-	$(BIN)/python -m autograder.release solutions $(ASSIGNMENT)
+	$(BIN)/python -m autograder.solutions $(ASSIGNMENT)
 
 examples: setup  ## make the example class again from the source notebook
 	@echo "examples: writing examples/submitted"

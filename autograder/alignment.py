@@ -21,6 +21,8 @@ HEADING_LIKENESS = 0.9
 BODY_SHARE = 0.75
 """Share of a statement's words that a text must hold to be that statement."""
 BODY_WORDS = 12
+SECTION_LIMIT = 1_000
+"""Headings of one submission that are compared with the statements; comparing costs time."""
 _COMPARED_CHARACTERS = 4_000
 _SECTION = re.compile(r"(?m)^(?=#{1,6}\s)")
 
@@ -77,13 +79,13 @@ class _Finder:
 
     def __init__(self, assignment: Assignment) -> None:
         self._by_id = {cell.grade_id: cell for cell in assignment.cells if cell.grade_id}
+        self._sections_left = SECTION_LIMIT
         self._texts = [
-            (cell, _heading(cell.source), _words(cell.source))
-            for cell in assignment.cells
-            if cell.kind == "text"
+            (cell, _heading(cell.source), _words(cell.source)) for cell in assignment.cells if cell.kind == "text"
         ]
         locked = [cell for cell in assignment.cells if cell.kind in ("given", "sanity", "grade")]
         self._locked = {tuple(code_lines(cell.source)): cell for cell in reversed(locked)}
+        self._first_lines = {lines[0] for lines in self._locked if lines}
 
     def by_metadata(self, cell: RawCell) -> SourceCell | None:
         grade_id = cell.nbgrader.get("grade_id")
@@ -93,7 +95,8 @@ class _Finder:
     def sections(self, cell: RawCell) -> Iterator[Piece]:
         """Yield a text cell; one that holds several statements (Colab joins neighbours) in parts."""
         parts = [part for part in _SECTION.split(cell.source) if part.strip()]
-        found = [self._text(part) for part in parts]
+        self._sections_left -= len(parts)
+        found = [self._text(part) for part in parts] if self._sections_left >= 0 else []
         if not any(found):
             yield Piece("markdown", cell.source, cell.position)
             return
@@ -131,6 +134,8 @@ class _Finder:
         yield from _code_piece(kept, cell.position)
 
     def _locked_at(self, lines: Sequence[str], start: int) -> tuple[SourceCell | None, int]:
+        if lines[start].rstrip() not in self._first_lines:
+            return None, 0
         for wanted, cell in self._locked.items():
             if not wanted or lines[start].rstrip() != wanted[0]:
                 continue
@@ -243,8 +248,6 @@ def _questions_below(pieces: Sequence[Piece]) -> list[str | None]:
         known = piece.known
         if known is not None and known.kind in ("text", "remark"):
             question = None
-        elif (
-            known is not None and known.kind != "given" and (known.kind != "grade" or piece.by == "metadata")
-        ):
+        elif known is not None and known.kind != "given" and (known.kind != "grade" or piece.by == "metadata"):
             question = known.question
     return below[::-1]

@@ -107,9 +107,7 @@ def place(index: int, grade_id: str = "") -> str:
 
 def names(root: Path) -> tuple[str, ...]:
     """Return the names of all assignments of a course folder."""
-    return tuple(
-        sorted(path.stem for path in (root / "source").glob("*/*.ipynb") if path.stem == path.parent.name)
-    )
+    return tuple(sorted(path.stem for path in (root / "source").glob("*/*.ipynb") if path.stem == path.parent.name))
 
 
 def _chosen(root: Path, name: str | None) -> str:
@@ -153,17 +151,13 @@ def _stubs(root: Path) -> Mapping[str, str]:
     path = root / "nbgrader_config.py"
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
     for node in tree.body:
-        if not isinstance(node, ast.Assign) or not ast.unparse(node.targets[0]).startswith(
-            "c.ClearSolutions."
-        ):
+        if not isinstance(node, ast.Assign) or not ast.unparse(node.targets[0]).startswith("c.ClearSolutions."):
             continue
         setting = ast.unparse(node.targets[0]).removeprefix("c.ClearSolutions.")
         try:
             value = ast.literal_eval(node.value)
         except ValueError as error:
-            raise AssignmentError(
-                f"nbgrader_config.py, line {node.lineno}: {setting} is not a plain value."
-            ) from error
+            raise AssignmentError(f"nbgrader_config.py, line {node.lineno}: {setting} is not a plain value.") from error
         if setting == "code_stub":
             stubs["code"] = value["python"] if isinstance(value, dict) else value
         elif setting == "text_stub":
@@ -205,9 +199,7 @@ def _checked_metadata(index: int, metadata: Mapping[str, Any]) -> str:
         if not isinstance(metadata.get(flag), bool):
             raise AssignmentError(f"The {place(index, grade_id)} has no valid flag {flag!r}: {mend}")
     if metadata.get("schema_version") != 3 or metadata.get("task"):
-        raise AssignmentError(
-            f"The {place(index, grade_id)} is a task or of an old schema, not supported here: {mend}"
-        )
+        raise AssignmentError(f"The {place(index, grade_id)} is a task or of an old schema, not supported here: {mend}")
     points = metadata.get("points")
     if metadata["grade"] and (
         isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 <= points < 1e6
@@ -251,23 +243,17 @@ def check_markers(index: int, grade_id: str, cell_type: str, source: str) -> Non
         where = f"The {place(index, grade_id)}, line {number}"
         if line.strip() == begin:
             if inside:
-                raise AssignmentError(
-                    f"{where}: a second {begin!r} within a region; close the first one before."
-                )
+                raise AssignmentError(f"{where}: a second {begin!r} within a region; close the first one before.")
             inside = True
         elif line.strip() == end:
             if not inside:
-                raise AssignmentError(
-                    f"{where}: {end!r} without a beginning; put {begin!r} above the solution."
-                )
+                raise AssignmentError(f"{where}: {end!r} without a beginning; put {begin!r} above the solution.")
             inside = False
         elif (meant := _meant_marker(line)) in (BEGIN, END):
             right = begin if meant == BEGIN else end
             raise AssignmentError(f"{where}: unknown marker {line.strip()[:60]!r}; write {right!r}.")
         elif meant:
-            raise AssignmentError(
-                f"{where}: {meant!r} is not used here; hidden checks live in the folder tests/."
-            )
+            raise AssignmentError(f"{where}: {meant!r} is not used here; hidden checks live in the folder tests/.")
     if inside:
         raise AssignmentError(
             f"The {place(index, grade_id)}: a region is never closed; put {end!r} below the solution."
@@ -286,9 +272,7 @@ def _meant_marker(line: str) -> str | None:
 
 def _similar(text: str, marker: str) -> bool:
     letters = re.sub(r"[^A-Z]+", " ", text).strip()
-    return (
-        abs(len(letters) - len(marker)) <= 4 and difflib.SequenceMatcher(None, letters, marker).ratio() >= 0.8
-    )
+    return abs(len(letters) - len(marker)) <= 4 and difflib.SequenceMatcher(None, letters, marker).ratio() >= 0.8
 
 
 def without_solution(source: str, stub: str) -> str:
@@ -357,8 +341,7 @@ def _title(statement: SourceCell) -> str:
     heading = _HEADING.search(statement.source)
     if heading is None:
         raise AssignmentError(
-            f"The {place(statement.index, statement.grade_id)} has no heading: "
-            "begin it with '### ❓ 1. Its title'."
+            f"The {place(statement.index, statement.grade_id)} has no heading: begin it with '### ❓ 1. Its title'."
         )
     return heading["title"]
 
@@ -368,8 +351,7 @@ def _total(document: Mapping[str, Any], questions: Sequence[Question]) -> float:
     stated = section.get("total_points") if isinstance(section, dict) else None
     if isinstance(stated, bool) or not isinstance(stated, (int, float)):
         raise AssignmentError(
-            "The source notebook does not state its points: "
-            'add "autograder": {"total_points": 100} to its metadata.'
+            'The source notebook does not state its points: add "autograder": {"total_points": 100} to its metadata.'
         )
     total = sum(question.points for question in questions)
     if abs(total - stated) > 1e-9:

@@ -33,8 +33,8 @@ from autograder.report.text import folder_name, one_line
 if TYPE_CHECKING:
     from autograder.report.summary import Row, Summary
 
-PATIENCE_WALL_SECONDS = 3600.0
-"""A worker that takes longer for one submission hangs; grading bounds itself far below."""
+PATIENCE_WALL_SECONDS = 4 * 3600.0
+"""A worker that takes longer for one submission hangs: the sandbox's own bounds lie below, for all its runs."""
 
 SUMMARY_EVERY_WALL_SECONDS = 2.0
 LOG_FILE = "grader.log"
@@ -50,7 +50,7 @@ class Item:
     key: str
 
 
-def grade_all(  # noqa: PLR0913  one argument for each option of the command line
+def grade_all(
     assignment: Assignment,
     submissions: Sequence[tuple[str, Path]],
     settings: Settings,
@@ -87,12 +87,13 @@ def default_jobs() -> int:
     return os.cpu_count() or 1
 
 
-def _grade(
-    assignment: Assignment, todo: Sequence[Item], settings: Settings, jobs: int, results: _Results
-) -> None:
+def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, jobs: int, results: _Results) -> None:
+    from autograder.sandbox.isolation import choose
     from autograder.sandbox.supervisor import Sandbox
 
+    backend = choose(settings.isolation)
     log = results.out / LOG_FILE
+    went_well = True
     with Sandbox(isolation=settings.isolation, limits=settings.limits, data=assignment.data) as sandbox:
         sandbox.start()
         make = partial(grading, assignment, settings, sandbox.server_path)
@@ -100,12 +101,19 @@ def _grade(
         # Closed here and not when it is collected: the workers end before their fork server.
         with closing(pool.run(make, tasks, min(jobs, len(todo)), log, PATIENCE_WALL_SECONDS)) as events:
             for event in events:
-                _handle(event, todo, settings, results)
-    if log.stat().st_size == 0:
+                went_well &= not isinstance(event, (pool.Retried, pool.Failed))
+                if isinstance(event, pool.Failed):
+                    execution = Execution(isolation=backend, training=settings.training)
+                    report = fault_report(assignment, todo[event.task], execution, event.reason)
+                    results.add(todo[event.task], report)
+                else:
+                    _handle(event, todo, results)
+    if went_well:
+        # Nothing but the greetings of libraries is in it.
         log.unlink()
 
 
-def _handle(event: pool.Event, todo: Sequence[Item], settings: Settings, results: _Results) -> None:
+def _handle(event: pool.Event, todo: Sequence[Item], results: _Results) -> None:
     progress = results.progress
     match event:
         case pool.Started(task):
@@ -114,16 +122,12 @@ def _handle(event: pool.Event, todo: Sequence[Item], settings: Settings, results
             progress.retried(todo[task].student, reason)
         case pool.Finished(task, result):
             results.add(todo[task], Report.model_validate_json(result))
-        case pool.Failed(task, reason):
-            results.add(todo[task], fault_report(results.assignment, todo[task], settings, reason))
         case pool.Tick():
             progress.draw()
 
 
 @contextmanager
-def grading(
-    assignment: Assignment, settings: Settings, server: Path | None
-) -> Iterator[Callable[[str], str]]:
+def grading(assignment: Assignment, settings: Settings, server: Path | None) -> Iterator[Callable[[str], str]]:
     """Make what a worker does: grade the task ``[file, student]`` and return the report as JSON."""
     # TensorFlow's greetings would fill the log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -138,7 +142,7 @@ def grading(
         yield work
 
 
-def fault_report(assignment: Assignment, item: Item, settings: Settings, reason: str) -> Report:
+def fault_report(assignment: Assignment, item: Item, execution: Execution, reason: str) -> Report:
     """Return the report of a submission on which the grader itself failed: all points wait for a person."""
     return Report(
         assignment=assignment.name,
@@ -159,9 +163,7 @@ def fault_report(assignment: Assignment, item: Item, settings: Settings, reason:
             )
             for question in assignment.questions
         ),
-        execution=Execution(
-            isolation="none" if settings.isolation == "none" else "namespaces", training=settings.training
-        ),
+        execution=execution,
         fault=Fault(whose="grader", message=f"The grading process {reason}, twice."),
         autograder_version=__version__,
     )
@@ -200,6 +202,8 @@ def _key(file: Path, course: str, settings: Settings) -> str:
     except SubmissionError:
         return ""
     parts = {
+        # The suffix says how the file is read.
+        "suffix": file.suffix.lower(),
         "file": hashlib.sha256(content).hexdigest(),
         "course": course,
         "version": __version__,
@@ -227,9 +231,7 @@ class _Results:
         report = read_report(self.out / item.folder)
         if report is None or not item.key or report.execution.key != item.key:
             return False
-        if report.student != one_line(item.student) or (
-            report.fault is not None and report.fault.whose == "grader"
-        ):
+        if report.student != one_line(item.student) or (report.fault is not None and report.fault.whose == "grader"):
             return False
         # Written again: the formats asked for, or their layout, may have changed.
         write_report(self.out / item.folder, report, self.formats)

@@ -8,12 +8,13 @@ before a command runs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -232,7 +233,7 @@ def _check(options: argparse.Namespace) -> int:
     from autograder.report.text import clean, one_line
 
     assignment = _assignment(options)
-    with Grader(assignment, _settings(options)) as grader:
+    with Grader(assignment, _settings(options)) as grader, _quiet_libraries():
         results = visible_checks(grader, options.notebook)
     for title, passed, message in results:
         print(f"{'✓' if passed else '✗'} {one_line(title)}")
@@ -251,15 +252,21 @@ def _release(options: argparse.Namespace) -> int:
         differences = release.check_committed(root, options.assignment)
         for difference in differences:
             _complain(difference)
+        if not differences:
+            _say("the committed release is up to date")
         return EXIT_INPUT if differences else 0
-    with Grader(_assignment(options), _settings(options)) as grader:
+    with Grader(_assignment(options), _settings(options)) as grader, _quiet_libraries():
         released = release.build(root, options.assignment, grade_release=lambda file: grader.grade(file, "release"))
     _say(f"released {released}")
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from autograder import doctor
+
+    findings = doctor.examine(course_root(options.course))
+    sys.stdout.write(doctor.render(findings).rstrip() + "\n")
+    return 0 if doctor.can_grade(findings) else EXIT_FAULT
 
 
 def _exit_code(summary: Summary, has_problems: bool, fail_under: float | None) -> int:
@@ -319,6 +326,27 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _columns() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_COLUMNS
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what libraries print to descriptor 2 (TensorFlow greets from C++), and show it only after an error."""
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except AutograderError:
+            raise
+        except BaseException:
+            kept.seek(0)
+            os.write(shown, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(shown, 2)
+            os.close(shown)
 
 
 def _formats(names: str) -> tuple[str, ...]:

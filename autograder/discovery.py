@@ -7,9 +7,12 @@ never followed, and are submissions only so that reading them can refuse them.
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +23,10 @@ SUFFIXES = (".ipynb", ".py")
 DEPTH_LIMIT = 8
 ZIP_MEMBER_LIMIT = 20_000
 ZIP_SIZE_LIMIT = 2 * 1024**3
+# What reading one member of a zip raises: damaged, encrypted, of an unknown kind, there twice.
+_UNREADABLE_MEMBER = (
+    OSError, ValueError, RuntimeError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+)  # fmt: skip
 _IGNORED_FOLDERS = {"__pycache__", "__MACOSX", "node_modules"}
 
 
@@ -35,9 +42,9 @@ def discover(paths: Sequence[Path], assignment: str, scratch: Path) -> Discovery
     """Find the submissions of an assignment in ``paths``; zips are unpacked into the folder ``scratch``."""
     submissions: list[tuple[str, Path]] = []
     problems: list[str] = []
-    for number, path in enumerate(paths):
+    for path in paths:
         try:
-            found = _of_path(path, assignment, scratch / str(number))
+            found = _of_path(path, assignment, scratch)
         except (OSError, ValueError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
             problems.append(f"{shown(str(path))} can not be read: {_reason(error)}")
             continue
@@ -51,8 +58,11 @@ def _of_path(path: Path, assignment: str, scratch: Path) -> Discovery:
     if path.is_dir() and not path.is_symlink():
         return _of_folder(path, assignment)
     if path.suffix.lower() == ".zip":
-        _unpack(path, scratch)
-        return _of_folder(_without_wrappers(scratch, assignment), assignment, name=path.stem)
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=scratch))
+        refused = _unpack(path, folder)
+        found = _of_folder(_without_wrappers(folder, assignment), assignment, name=path.stem)
+        return Discovery(found.submissions, (*refused, *found.problems))
     os.lstat(path)
     if path.suffix.lower() not in SUFFIXES:
         problem = f"{shown(str(path))} is no notebook, no .py export, no folder and no zip"
@@ -80,9 +90,7 @@ def _of_folder(root: Path, assignment: str, name: str | None = None) -> Discover
     return Discovery(tuple(submissions), tuple(problems))
 
 
-def _named(
-    student: str, files: Sequence[Path], assignment: str, *, is_root: bool
-) -> Iterator[tuple[str, Path]]:
+def _named(student: str, files: Sequence[Path], assignment: str, *, is_root: bool) -> Iterator[tuple[str, Path]]:
     """Yield the files of one folder with whose they are: the folder's, or in a flat one each its own."""
     for file in files:
         if len(files) == 1 and (not is_root or file.stem == assignment):
@@ -134,38 +142,46 @@ def _student_of_file(path: Path, assignment: str) -> str:
     return around[-1] if around else path.stem
 
 
-def _unpack(path: Path, folder: Path) -> None:
-    """Unpack the notebooks and scripts of a zip, and nothing else; raise ValueError on an absurd one."""
-    folder.mkdir(parents=True)
+def _unpack(path: Path, folder: Path) -> tuple[str, ...]:
+    """Unpack the notebooks and scripts of a zip; return a sentence for each that was left out.
+
+    Raises ValueError on an absurd zip.
+    """
     left = ZIP_SIZE_LIMIT
+    refused: list[str] = []
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > ZIP_MEMBER_LIMIT:
             raise ValueError(f"it holds more than {ZIP_MEMBER_LIMIT} files")
         for member in members:
-            target = _target(member, folder)
-            if target is None:
+            inside = PurePosixPath(member.filename.replace("\\", "/"))
+            if member.is_dir() or not _may_be_submission(inside.name) or _IGNORED_FOLDERS & set(inside.parts):
                 continue
-            # The sizes that a zip tells are not to be believed: what comes out is counted.
-            with archive.open(member) as stream:
-                content = stream.read(min(FILE_LIMIT + 1, left + 1))
-            left -= len(content)
+            try:
+                left -= _unpack_member(archive, member, inside, folder, left)
+            except _UNREADABLE_MEMBER as error:
+                refused.append(f"{shown(member.filename)} in {shown(path.name)} can not be read: {_reason(error)}")
             if left < 0:
                 raise ValueError(f"it unpacks to more than {ZIP_SIZE_LIMIT // 2**20} MB")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+    return tuple(refused)
 
 
-def _target(member: zipfile.ZipInfo, folder: Path) -> Path | None:
-    """Return where a member of a zip goes, or None for what is no submission or wants to go elsewhere."""
-    inside = PurePosixPath(member.filename.replace("\\", "/"))
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    plain = kind in (0, stat.S_IFREG) and not member.is_dir()
-    if not plain or inside.is_absolute() or ".." in inside.parts or len(inside.parts) > DEPTH_LIMIT + 1:
-        return None
-    if not _may_be_submission(inside.name) or any(part in _IGNORED_FOLDERS for part in inside.parts):
-        return None
-    return folder / inside
+def _unpack_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, inside: PurePosixPath, folder: Path, limit: int
+) -> int:
+    """Write one member of a zip and return its size; raise ValueError on one that wants to go elsewhere."""
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise ValueError("it is a link or a device")
+    if inside.is_absolute() or ".." in inside.parts or len(inside.parts) > DEPTH_LIMIT + 1:
+        raise ValueError("it points out of its folder, or is too deep in it")
+    # The sizes that a zip tells are not to be believed: what comes out is counted.
+    with archive.open(member) as stream:
+        content = stream.read(min(FILE_LIMIT, limit) + 1)
+    target = folder / inside
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as sink:
+        sink.write(content)
+    return len(content)
 
 
 def _without_wrappers(folder: Path, assignment: str) -> Path:

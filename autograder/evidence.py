@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from autograder.sandbox.protocol import Frame
@@ -67,18 +68,23 @@ def _bounded_json(value: Any) -> Any:
         if depth > JSON_DEPTH_LIMIT or nodes > JSON_NODE_LIMIT:
             raise ValueError("nested too deeply or too large")
         if isinstance(item, dict):
-            if not all(isinstance(key, str) and len(key) <= TEXT_LIMIT for key in item):
-                raise ValueError("a key that is not a short string")
+            if not all(isinstance(key, str) for key in item):
+                raise ValueError("a key that is not a string")
+            stack.extend((key, depth + 1) for key in item)
             stack.extend((child, depth + 1) for child in item.values())
         elif isinstance(item, list):
             stack.extend((child, depth + 1) for child in item)
         elif isinstance(item, str):
             if len(item) > TEXT_LIMIT:
                 raise ValueError("a string that is too long")
+            if any("\ud800" <= character <= "\udfff" for character in item):
+                raise ValueError("a string that is not Unicode text")
         elif item is not None and not isinstance(item, (bool, int, float)):
             raise ValueError("not plain JSON")
         elif isinstance(item, int) and abs(item) > 2**63:
             raise ValueError("an integer that is too large")
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ValueError("a number that is not finite")
     return value
 
 
@@ -90,6 +96,7 @@ T = TypeVar("T")
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 Name = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(ge=0, le=2**62)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Array = Annotated[np.ndarray[Any, Any], PlainValidator(_array)]
 Json = Annotated[Any, PlainValidator(_bounded_json)]
 Sequence_ = Annotated[tuple[T, ...], BeforeValidator(_tuple), Field(max_length=10_000)]
@@ -139,13 +146,19 @@ class ArraySample(Record):
 
     shape: Shape
     dtype: Name
-    minimum: float | None
-    maximum: float | None
-    mean: float | None
-    standard_deviation: float | None
+    minimum: Number | None
+    maximum: Number | None
+    mean: Number | None
+    standard_deviation: Number | None
     finite: bool
     rows: Sequence_[Count]
     values: Array
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        if self.values.shape != (len(self.rows), *self.shape[1:]) or any(r >= self.shape[0] for r in self.rows):
+            raise ValueError("rows and values do not fit the shape")
+        return self
 
 
 class Compilation(Record):
@@ -214,6 +227,12 @@ class Value(Record):
     error: ErrorText | None = None
     compilations: Sequence_[Compilation] = ()
 
+    @model_validator(mode="after")
+    def _holds_its_kind(self) -> Self:
+        if (self.kind == "model") != (self.model is not None) or (self.kind == "array") != (self.array is not None):
+            raise ValueError("the kind and what is held do not fit")
+        return self
+
 
 class Fit(Record):
     """One call of ``fit``: what was given, as it was given. ``model`` is a snapshot from just before the call.
@@ -233,7 +252,7 @@ class Fit(Record):
     steps_per_epoch: Count | None = None
     validation_x: Count | None = None
     validation_y: Count | None = None
-    validation_split: float = 0.0
+    validation_split: Number = 0.0
     shuffle: bool = True
     weighted: bool = False
     callbacks: Sequence_[Name] = ()

@@ -146,7 +146,10 @@ class Grader:
             max_score=self.assignment.total_points,
             awaiting_review=0.0,
             status="ungradable",
-            execution=report.Execution(isolation="namespaces", training=self.settings.training),
+            execution=report.Execution(
+                isolation="none" if self.settings.isolation == "none" else "namespaces",
+                training=self.settings.training,
+            ),
             fault=report.Fault(whose="student", message=message),
             autograder_version=__version__,
         )
@@ -257,9 +260,11 @@ def _cells(submission: Submission, execution: Execution) -> tuple[report.Cell, .
 
 
 def _renamed(kept: report.Report, file: Path, student: str) -> report.Report:
-    submission = kept.submission.model_copy(update={"file": str(file)})
-    execution = kept.execution.model_copy(update={"from_cache": True})
-    return kept.model_copy(update={"student": student, "submission": submission, "execution": execution})
+    document = kept.model_dump()
+    document["student"] = student
+    document["submission"]["file"] = str(file)
+    document["execution"]["from_cache"] = True
+    return report.Report.model_validate(document)
 
 
 def visible_checks(grader: Grader, file: Path) -> list[tuple[str, bool, str]]:

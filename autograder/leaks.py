@@ -102,10 +102,7 @@ def is_telling(code: str) -> bool:
     if re.match(r"\s*(import|from)\s", code):
         return False
     return (
-        sum(
-            not keyword.iskeyword(token) or token in ("True", "False", "None")
-            for token in _TOKEN.findall(code)
-        )
+        sum(not keyword.iskeyword(token) or token in ("True", "False", "None") for token in _TOKEN.findall(code))
         >= TOKENS
     )
 
@@ -118,7 +115,7 @@ def _text(node: ast.stmt) -> str:
         return ""
     try:
         return ast.unparse(syntax.head(node)).rstrip(":\n ")
-    except (RecursionError, ValueError, AttributeError):
+    except (RecursionError, ValueError):
         return ""
 
 
@@ -185,9 +182,7 @@ def _search_notebook(document: Mapping[str, Any], hidden: Secrets) -> Iterator[L
 
 def _in_code(where: str, source: str, cell_type: str, hidden: Secrets) -> Iterator[Leak]:
     """Compare statement by statement: the cell itself, fenced code in a text, code in comments."""
-    pieces = (
-        [source, *_comment_blocks(source)] if cell_type == "code" else [m[1] for m in _FENCE.finditer(source)]
-    )
+    pieces = [source, *_comment_blocks(source)] if cell_type == "code" else [m[1] for m in _FENCE.finditer(source)]
     for piece in pieces:
         tree = syntax.parse(textwrap.dedent(piece))
         for node in syntax.statements(tree) if tree else ():
@@ -238,10 +233,6 @@ def _strings(value: Any) -> Iterator[str]:
 def _decoded(text: str) -> str:
     """Return what a text in base64 holds, as Latin-1; empty for any other text."""
     try:
-        return (
-            base64.b64decode("".join(text.split()), validate=True).decode("latin-1")
-            if len(text) >= 16
-            else ""
-        )
+        return base64.b64decode("".join(text.split()), validate=True).decode("latin-1") if len(text) >= 16 else ""
     except (binascii.Error, ValueError):
         return ""

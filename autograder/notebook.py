@@ -25,6 +25,8 @@ FILE_LIMIT = 20 * 2**20
 CELL_COUNT_LIMIT = 2_000
 CELL_SOURCE_LIMIT = 1_000_000
 """Characters of one cell."""
+CODE_LIMIT = 1_000_000
+"""Characters of all code cells."""
 PART_LIMIT = 1_000_000
 """Lists and objects in the JSON of one notebook."""
 
@@ -130,13 +132,13 @@ def _looks_like_notebook(text: str) -> bool:
 
 def _from_script(text: str, name: str, notes: tuple[str, ...]) -> Notebook:
     if "\0" in text:
-        raise SubmissionError(
-            f"{name} is not a Python file: export the notebook again, or hand in the notebook."
-        )
+        raise SubmissionError(f"{name} is not a Python file: export the notebook again, or hand in the notebook.")
     cells = tuple(
         RawCell(position, cell.cell_type, _clean(cell.source))
         for position, cell in enumerate(script.split(_with_line_feeds(text)))
     )
+    if not cells:
+        raise SubmissionError(f"{name} has no cells: export the notebook again, or hand in the notebook.")
     _check_sizes(cells, name)
     return Notebook(cells, {}, notes, from_script=True)
 
@@ -145,16 +147,12 @@ def _from_json(text: str, name: str, notes: tuple[str, ...]) -> Notebook:
     document = _document(text, name)
     items = _cell_items(document)
     if items is None:
-        raise SubmissionError(
-            f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself."
-        )
+        raise SubmissionError(f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself.")
     if len(items) > CELL_COUNT_LIMIT:
         raise SubmissionError(
             f"{name} has more than {CELL_COUNT_LIMIT} cells: hand in the assignment's notebook alone."
         )
-    cells = tuple(
-        cell for position, item in enumerate(items) if (cell := _raw_cell(position, item)) is not None
-    )
+    cells = tuple(cell for position, item in enumerate(items) if (cell := _raw_cell(position, item)) is not None)
     if not cells:
         raise SubmissionError(f"{name} has no cells: save the notebook, then hand it in again.")
     _check_sizes(cells, name)
@@ -164,27 +162,19 @@ def _from_json(text: str, name: str, notes: tuple[str, ...]) -> Notebook:
 
 def _document(text: str, name: str) -> dict[str, Any]:
     if text.count("[") + text.count("{") > PART_LIMIT:
-        raise SubmissionError(
-            f"{name} holds more than {PART_LIMIT:,} parts: clear all outputs and hand it in again."
-        )
+        raise SubmissionError(f"{name} holds more than {PART_LIMIT:,} parts: clear all outputs and hand it in again.")
     try:
         document = json.loads(text, strict=False)
     except RecursionError as error:
-        raise SubmissionError(
-            f"{name} is nested too deeply for a notebook: save it again from Jupyter."
-        ) from error
+        raise SubmissionError(f"{name} is nested too deeply for a notebook: save it again from Jupyter.") from error
     except ValueError as error:
         if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
-            raise SubmissionError(
-                f"{name} holds an unresolved merge of two versions: resolve it first."
-            ) from error
+            raise SubmissionError(f"{name} holds an unresolved merge of two versions: resolve it first.") from error
         raise SubmissionError(
             f"{name} is not a notebook: its text is not JSON. Hand in the .ipynb file itself."
         ) from error
     if not isinstance(document, dict):
-        raise SubmissionError(
-            f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself."
-        )
+        raise SubmissionError(f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself.")
     return document
 
 
@@ -197,9 +187,7 @@ def _cell_items(document: dict[str, Any]) -> list[Any] | None:
     if not isinstance(worksheets, list):
         return None
     sheets = [
-        sheet["cells"]
-        for sheet in worksheets
-        if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
+        sheet["cells"] for sheet in worksheets if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
     ]
     return [cell for sheet in sheets for cell in sheet]
 
@@ -248,3 +236,5 @@ def _check_sizes(cells: tuple[RawCell, ...], name: str) -> None:
                 f"{name} has more than {CELL_SOURCE_LIMIT:,} characters in cell {cell.position + 1}: "
                 "remove the data that was pasted into it."
             )
+    if sum(len(cell.source) for cell in cells if cell.cell_type == "code") > CODE_LIMIT:
+        raise SubmissionError(f"{name} has more than {CODE_LIMIT:,} characters of code: hand in your own work alone.")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autograder import leaks, syntax
+from autograder import leaks, solutions, syntax
 from autograder.assignment import BEGIN, Assignment, SourceCell, load, place, read_source
 from autograder.errors import AssignmentError, InputError, ReleaseRefused
 from autograder.report.model import Report
@@ -51,14 +51,14 @@ def build(root: Path, name: str | None = None, *, grade_release: GradeRelease | 
 
 
 def check_committed(root: Path, name: str | None = None) -> tuple[str, ...]:
-    """Return in sentences how the committed release differs from what the source generates."""
+    """Return in sentences how the committed release, and the executed reference, differ from the source."""
     assignment = _checked_assignment(root, name)
     committed = root / "release" / assignment.name / f"{assignment.name}.ipynb"
     if not committed.exists():
         return (f"release/{assignment.name}/{committed.name} is missing: run `make release`.",)
     with tempfile.TemporaryDirectory(prefix="autograder-release-") as scratch:
         generated = generate(assignment, Path(scratch))
-        return tuple(_differences(committed, generated))
+        return (*_differences(committed, generated), *solutions.differences(assignment))
 
 
 def _checked_assignment(root: Path, name: str | None) -> Assignment:
@@ -216,9 +216,7 @@ def _problems_of_run(assignment: Assignment, notebook: Path, report: Report) -> 
             problems.append(f"{where} fails in the blank release: {cell.error or cell.status}.")
     for question in report.questions:
         if question.score > 0:
-            problems.append(
-                f"The question {question.id} gives {question.score:g} points for the blank release."
-            )
+            problems.append(f"The question {question.id} gives {question.score:g} points for the blank release.")
     return problems
 
 

@@ -23,9 +23,7 @@ def repair(pieces: Sequence[Piece], assignment: Assignment) -> tuple[list[Piece]
     single, doubled = _once(restored)
     complete, missing = _completed(single, assignment)
     if doubled:
-        notes.append(
-            f"These locked cells stood there more than once and were run once: {', '.join(doubled)}."
-        )
+        notes.append(f"These locked cells stood there more than once and were run once: {', '.join(doubled)}.")
     if missing:
         notes.append(f"These locked cells were missing and were put back: {', '.join(missing)}.")
     return complete, tuple(notes)
@@ -48,18 +46,14 @@ def _restored(pieces: Sequence[Piece]) -> tuple[list[Piece], list[str]]:
         where = place(piece.position or 0, known.grade_id)
         if own is None:
             result.append(replace(piece, known=None, by="none"))
-            notes.append(
-                f"The {where} has the name of a locked cell but is something else; it was run as it is."
-            )
+            notes.append(f"The {where} has the name of a locked cell but is something else; it was run as it is.")
         elif own:
             result += (
                 [Piece("code", own, piece.position), restored]
                 if known.kind == "grade"
                 else [restored, Piece("code", own, piece.position)]
             )
-            notes.append(
-                f"The locked {where} was restored; the code added to it was run as a cell of its own."
-            )
+            notes.append(f"The locked {where} was restored; the code added to it was run as a cell of its own.")
         else:
             result.append(restored)
             if known.kind != "grade":
@@ -118,8 +112,10 @@ def _completed(pieces: Sequence[Piece], assignment: Assignment) -> tuple[list[Pi
     added: list[str] = []
     present = {piece.known.grade_id for piece in pieces if piece.known is not None}
     locked = [cell for cell in assignment.cells if cell.kind in _LOCKED]
-    structured = any(piece.by == "metadata" for piece in pieces) or (
-        2 * sum(cell.grade_id in present for cell in locked) >= len(locked)
+    structured = (
+        any(piece.by == "metadata" for piece in pieces)
+        or 2 * sum(cell.grade_id in present for cell in locked) >= len(locked)
+        or not any(piece.cell_type == "code" and piece.source.strip() for piece in pieces)
     )
     for cell in locked:
         if cell.grade_id in present:
@@ -152,7 +148,5 @@ def _first_use(pieces: Sequence[Piece], cell: SourceCell) -> int | None:
     if cell.kind != "given":
         return None
     own = [(number, piece) for number, piece in enumerate(pieces) if piece.cell_type == "code"]
-    wanted = syntax.bound_names(cell.source) - {
-        name for _, piece in own for name in syntax.bound_names(piece.source)
-    }
+    wanted = syntax.bound_names(cell.source) - {name for _, piece in own for name in syntax.bound_names(piece.source)}
     return next((number for number, piece in own if wanted & syntax.used_names(piece.source)), None)

@@ -107,11 +107,11 @@ def _with_magics(code: str) -> str:
     """Bring back commented magics; below a cell magic at the head every line loses its comment sign."""
     lines = code.split("\n")
     head = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    stop = next((number for number in range(head, len(lines)) if not lines[number].strip()), len(lines))
     first = _MAGIC.match(lines[head])
-    if first and first["magic"].startswith("%%"):
-        stop = next((n for n in range(head, len(lines)) if not lines[n].startswith("#")), len(lines))
-        # A magic with nothing commented below it (Jupytext) leaves the code below as it is.
-        return "\n".join([*(re.sub(r"^# ?", "", line) for line in lines[:stop]), *lines[stop:]])
+    # Colab comments the whole cell out, Jupytext the magic alone.
+    if first and first["magic"].startswith("%%") and all(line.startswith("#") for line in lines[head:stop]):
+        lines[head:stop] = [re.sub(r"^# ?", "", line) for line in lines[head:stop]]
     return "\n".join(_MAGIC.sub(r"\g<indent>\g<magic>", line) for line in lines)
 
 
@@ -140,7 +140,9 @@ def _bare_strings(text: str) -> list[tuple[int, int]]:
 def _closing(text: str, quotes: str, position: int) -> int | None:
     """Return the end of a string in triple quotes, escaped quotes left aside; None when it never ends."""
     while (end := text.find(quotes, position)) >= 0:
-        backslashes = len(text[position:end]) - len(text[position:end].rstrip("\\"))
+        backslashes = 0
+        while end - backslashes > position and text[end - backslashes - 1] == "\\":
+            backslashes += 1
         if backslashes % 2 == 0:
             return end + 3
         position = end + 1

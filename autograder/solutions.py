@@ -44,16 +44,13 @@ def differences(assignment: Assignment) -> tuple[str, ...]:
         return (f"{path.relative_to(assignment.root)} is missing: run `make solutions`.",)
     mine, theirs = read_source(path)["cells"], read_source(assignment.source)["cells"]
     if len(mine) != len(theirs):
-        return (
-            f"The executed reference has {len(mine)} cells, the source {len(theirs)}: run `make solutions`.",
-        )
+        return (f"The executed reference has {len(mine)} cells, the source {len(theirs)}: run `make solutions`.",)
     found = []
     for index, (executed, source) in enumerate(zip(mine, theirs, strict=True)):
         if _without_markers(executed["source"]) != _without_markers(source["source"]):
             grade_id = source["metadata"].get("nbgrader", {}).get("grade_id", "")
             found.append(
-                f"The {place(index, grade_id)} of the executed reference is not the source's: "
-                "run `make solutions`."
+                f"The {place(index, grade_id)} of the executed reference is not the source's: run `make solutions`."
             )
         elif any(output.get("output_type") == "error" for output in executed.get("outputs", [])):
             found.append(f"The {place(index)} of the executed reference ended with an error.")
@@ -76,9 +73,7 @@ def execute_reference(
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
     except ImportError as error:
-        raise InputError(
-            "nbclient is not installed: pip install 'autoencoders-autograder[instructor]'."
-        ) from error
+        raise InputError("nbclient is not installed: pip install 'autoencoders-autograder[instructor]'.") from error
     assignment = load(root, name)
     notebook = nbformat.read(assignment.source, as_version=4)
     with tempfile.TemporaryDirectory(prefix="autograder-solutions-") as scratch:
@@ -126,18 +121,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Execute the reference of an assignment; return the exit code."""
     parser = argparse.ArgumentParser(description="Execute the reference in full and write solutions/.")
     parser.add_argument("assignment", nargs="?", help="the assignment, where the course has several")
-    parser.add_argument(
-        "--check", action="store_true", help="only compare the committed reference with the source"
-    )
+    parser.add_argument("--check", action="store_true", help="only compare the committed reference with the source")
     options = parser.parse_args(arguments)
     try:
         if options.check:
             problems = differences(load(Path(), options.assignment))
             print("\n".join(problems) or "The executed reference is the source's.")
             return 1 if problems else 0
-        print(
-            execute_reference(Path(), options.assignment, progress=lambda line: print(line, file=sys.stderr))
-        )
+        print(execute_reference(Path(), options.assignment, progress=lambda line: print(line, file=sys.stderr)))
     except AutograderError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -62,8 +62,8 @@ def read(path: Path, assignment: Assignment, student: str | None = None) -> Subm
     pieces = alignment.attribute(pieces)
     code = [piece for piece in pieces if _is_executed(piece)]
     stubs = {cell.grade_id: cell.source for cell in assignment.cells if cell.kind == "answer"}
-    working = [_is_own(piece) and syntax.has_work(piece.source, _stub(piece, stubs)) for piece in code]
-    exports = _Exports(pieces, code, working, assignment)
+    bound = [_bound_by_work(piece, stubs) for piece in code]
+    exports = _Exports(pieces, code, bound, assignment)
     cells = tuple(
         PlannedCell(index, piece.source, _kind(piece), piece.question, exports.at(index))
         for index, piece in enumerate(code)
@@ -76,13 +76,11 @@ def read(path: Path, assignment: Assignment, student: str | None = None) -> Subm
         digest=digest(cells),
         cells=cells,
         positions=tuple(piece.position for piece in code),
-        notes=notes
-        if len(notes) <= NOTE_LIMIT
-        else (*notes[:NOTE_LIMIT], f"{len(notes) - NOTE_LIMIT} more notes."),
+        notes=notes if len(notes) <= NOTE_LIMIT else (*notes[:NOTE_LIMIT], f"{len(notes) - NOTE_LIMIT} more notes."),
         answered=MappingProxyType(exports.answered() | {name: bool(text) for name, text in remarks.items()}),
         alignment=MappingProxyType(exports.certainty()),
         remarks=MappingProxyType(remarks),
-        blank=not any(working) and not any(remarks.values()),
+        blank=all(names is None for names in bound) and not any(remarks.values()),
     )
 
 
@@ -101,9 +99,7 @@ def digest(cells: Iterable[PlannedCell]) -> str:
 
 def _name_notes(path: Path, assignment: Assignment) -> tuple[str, ...]:
     if path.parent.name == assignment.name and path.stem != assignment.name:
-        return (
-            f"The file is named {shown(path.name)}, not {assignment.name}.ipynb; it was taken all the same.",
-        )
+        return (f"The file is named {shown(path.name)}, not {assignment.name}.ipynb; it was taken all the same.",)
     return ()
 
 
@@ -115,6 +111,13 @@ def _is_executed(piece: Piece) -> bool:
 
 def _is_own(piece: Piece) -> bool:
     return piece.known is None or piece.known.kind == "answer"
+
+
+def _bound_by_work(piece: Piece, stubs: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the names that a student's cell binds, None for a cell in which she did nothing."""
+    if not _is_own(piece) or not syntax.has_work(piece.source, _stub(piece, stubs)):
+        return None
+    return frozenset(map(_plain, syntax.bound_names(piece.source)))
 
 
 def _stub(piece: Piece, stubs: Mapping[str, str]) -> str:
@@ -141,17 +144,16 @@ class _Exports:
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], code: Sequence[Piece], working: Sequence[bool], assignment: Assignment
+        self,
+        pieces: Sequence[Piece],
+        code: Sequence[Piece],
+        bound: Sequence[frozenset[str] | None],
+        assignment: Assignment,
     ) -> None:
         self._code = code
-        self._working = working
+        self._working = [names is not None for names in bound]
         self._questions = assignment.questions
-        self._bound = [
-            frozenset(_plain(name) for name in syntax.bound_names(piece.source))
-            if works
-            else frozenset[str]()
-            for piece, works in zip(code, working, strict=True)
-        ]
+        self._bound = [names or frozenset() for names in bound]
         self._after_grade = _after_grade_cells(pieces)
         self._has_answer = {str(cell.question) for cell in assignment.cells if cell.kind == "answer"}
         known = {piece.known.question for piece in pieces if piece.known is not None}
@@ -241,16 +243,11 @@ def _remarks(pieces: Sequence[Piece], assignment: Assignment) -> dict[str, str]:
             current = None if known is not None else current
             continue
         if current is not None:
-            own = (
-                piece.source
-                if known is None or known.kind == "remark"
-                else _beyond(piece.source, known.source)
-            )
+            own = piece.source if known is None or known.kind == "remark" else _beyond(piece.source, known.source)
             texts[current].append(own.replace(stubs[current], "").strip())
     joined = {question: "\n\n".join(part for part in parts if part) for question, parts in texts.items()}
     return {
-        question: text[:REMARK_LIMIT] + ("…" if len(text) > REMARK_LIMIT else "")
-        for question, text in joined.items()
+        question: text[:REMARK_LIMIT] + ("…" if len(text) > REMARK_LIMIT else "") for question, text in joined.items()
     }
 
 

@@ -122,7 +122,8 @@ def compile_autoencoder(model):
 @example("elif-third-pooling")
 def third_pooling(answers: Answers) -> None:
     """Wrong: one max-pooling more than the statement."""
-    change(answers, "build-encoder", "        layers.Flatten(),", "        layers.MaxPooling2D((2, 2)),\n        layers.Flatten(),")
+    third = "        layers.MaxPooling2D((2, 2)),\n"
+    change(answers, "build-encoder", "        layers.Flatten(),", third + "        layers.Flatten(),")
 
 
 @example("farid-wrong-filters")
@@ -139,24 +140,19 @@ def labels_as_target(answers: Answers) -> None:
 
 @example("hugo-fixed-dimension")
 def fixed_dimension(answers: Answers) -> None:
-    """Wrong: the encoder ignores its argument."""
+    """Wrong: the encoder ignores its argument, so that the sweep of dimensions breaks as well."""
     change(answers, "build-encoder", "layers.Dense(latent_dimension", "layers.Dense(2")
-    change(answers, "build-decoder", "Input(shape=(latent_dimension,))", "Input(shape=(2,))")
 
 
 @example("ines-wrong-loss")
 def wrong_loss(answers: Answers) -> None:
     """Wrong: a loss for classes."""
-    answers["compile"] = '''\
-def compile_autoencoder(model):
-    model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
-'''
+    change(answers, "compile", 'loss="mse"', 'loss="categorical_crossentropy"')
 
 
-@example("jonas-noisy-target")
-def noisy_target(answers: Answers) -> None:
-    """Wrong: the denoiser learns to reproduce the noise, and the sweep evaluates one model again and again."""
-    change(answers, "fit-denoiser", "fit(X_train_noisy, X_train,", "fit(X_train_noisy, X_train_noisy,")
+@example("jonas-one-model")
+def one_model(answers: Answers) -> None:
+    """Wrong: the sweep measures one and the same model for every dimension."""
     change(answers, "best-latent-dimension", "candidate.evaluate(", "denoiser.evaluate(")
 
 
@@ -225,7 +221,8 @@ def forges(answers: Answers) -> None:
     """Hostile: no model at all; looks for the checks and writes its own results on every descriptor."""
     answers["load-data"] += '''
 import json, os, glob
-found = glob.glob("/**/tests/autoencoders/*", recursive=True) + glob.glob("/**/solutions/*", recursive=True)
+places = [".", "..", "/", "/home/*", "/opt/*", "/tmp", "/autograder", "/autograder/source"]
+found = [name for place in places for name in glob.glob(f"{place}/tests/autoencoders/*")]
 print("hidden files:", found)
 forged = json.dumps({"score": 100, "max_score": 100, "status": "graded", "tests": [{"score": 100}]})
 for name in ("report.json", "results.json", "/autograder/results/results.json", "../report.json"):

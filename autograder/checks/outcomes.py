@@ -34,9 +34,7 @@ class CheckResult:
 class Failed(AssertionError):
     """Raised by ``fail``: the check's answer is no."""
 
-    def __init__(
-        self, message: str, finding: str | None = None, cost: float = 1.0, unanswered: bool = False
-    ) -> None:
+    def __init__(self, message: str, finding: str | None = None, cost: float = 1.0, unanswered: bool = False) -> None:
         super().__init__(message)
         self.message, self.finding, self.cost, self.unanswered = message, finding, cost, unanswered
 
@@ -52,7 +50,7 @@ class NeedsReview(Exception):
 class Skipped(Exception):
     """Raised by ``skip``: an earlier question left nothing to judge."""
 
-    def __init__(self, why: str, because: str, awaits: bool = True) -> None:
+    def __init__(self, why: str, because: str, awaits: bool | None = None) -> None:
         super().__init__(why)
         self.message, self.because, self.awaits = why, because, awaits
 
@@ -80,7 +78,10 @@ def review(why: str, *, finding: str | None = None) -> NoReturn:
 
 
 def skip(why: str, *, because: str) -> NoReturn:
-    """End the check because the question ``because`` left nothing to judge; its points wait for a person."""
+    """End the check because the question ``because`` left nothing to judge; its points wait for a person.
+
+    When ``because`` is the check's own question, it takes no part in sharing the points: another check has failed.
+    """
     raise Skipped(why, because)
 
 

@@ -1,7 +1,7 @@
 """The pytest plugin of the hidden checks: the mark ``question``, the fixtures every assignment has, and the results.
 
-As a module (``-p autograder.checks.plugin``) it gives the mark and the fixtures; ``Grading`` is the plugin
-object that carries one submission's evidence into a run and its results out. Without a ``Grading`` (plain ``pytest`` in the
+As a module (``-p autograder.checks.plugin``) it gives the mark and the fixtures; ``Grading`` is the plugin object
+that carries one submission's evidence into a run and its results out. Without a ``Grading`` (plain ``pytest`` in the
 repository) the fixtures execute the reference solution, once.
 """
 
@@ -12,10 +12,11 @@ import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autograder.checks.marks import LINE, dashed, mark_of, ordered, original_name, required_mark
 from autograder.checks.outcomes import CheckResult, Failed, NeedsReview, Note, Skipped, Status, running_notes
 from autograder.checks.submitted import NOT_ANSWERED, Submitted
 from autograder.errors import AssignmentError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("autograder.checks")
 MESSAGE_LIMIT = 1_500
-MARK = "question(id, weight=1, depends_on=()): the question that a hidden check belongs to, and its share of the points."
 OUR_FAULT = "The grader could not decide this one: it made a mistake of its own. A person will look at it."
 
 
@@ -41,21 +41,12 @@ class Submission:
     store: Store | None
 
 
-@dataclass(frozen=True)
-class Mark:
-    """The mark of one check."""
-
-    question: str
-    weight: float
-    depends_on: tuple[str, ...]
-
-
 _SUBMISSIONS = pytest.StashKey[dict[Path, Submission]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known, and make room for submissions."""
-    config.addinivalue_line("markers", MARK)
+    config.addinivalue_line("markers", LINE)
     config.stash.setdefault(_SUBMISSIONS, {})
 
 
@@ -98,18 +89,17 @@ def _folder_of_checks(path: Path) -> Path:
 
 
 def _reference(folder: Path) -> Submission:
-    """Execute the reference solution as a submission would be."""
+    """Execute the reference solution, which stands in the source notebook, as a submission would be."""
     from autograder import assignment as assignments
     from autograder.grade import Grader, Settings
     from autograder.store import Store
     from autograder.submission import read
 
     assignment = assignments.load(folder.parents[1], folder.name)
-    solution = assignment.root / "solutions" / assignment.name / f"{assignment.name}.ipynb"
-    with Grader(assignment, Settings(use_cache=False)) as grader:
-        read_solution = read(solution, assignment)
-        evidence = grader.execute(read_solution).evidence
-    return Submission(assignment, Submitted(evidence, read_solution.cells), Store())
+    solution = read(assignment.source, assignment)
+    with Grader(assignment, Settings()) as grader:
+        evidence = grader.execute(solution).evidence
+    return Submission(assignment, Submitted(evidence, solution.cells), Store())
 
 
 class Grading:
@@ -121,6 +111,7 @@ class Grading:
         self._functions: dict[str, list[CheckResult]] = {}
         self.results: list[CheckResult] = []
         self.problems: list[str] = []
+        self.faults: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -134,23 +125,24 @@ class Grading:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the checks in the order of the questions, each after those that it depends on."""
-        for item in items:
-            mark = mark_of(item)
-            if mark is None or mark.question not in self._questions:
-                known = ", ".join(self._questions)
-                self.problems.append(f"{item.nodeid}: names no question of the assignment (out of {known}).")
-        if self.problems:
-            items.clear()
-            return
         try:
-            items[:] = _ordered(items, self._questions)
+            for item in items:
+                mark = mark_of(item)
+                if mark is None or mark.question not in self._questions:
+                    raise AssignmentError(f"{item.nodeid}: names no question out of {', '.join(self._questions)}.")
+            items[:] = ordered(items, self._questions)
         except AssignmentError as error:
             self.problems.append(str(error))
             items.clear()
 
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        """Remember what pytest itself, or a plugin, stumbled over; say that nothing need be printed."""
+        self.faults.append(str(excrepr))
+        return True
+
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Skip a check when one that it depends on has not passed."""
-        mark = _mark(item)
+        mark = required_mark(item)
         for name in mark.depends_on:
             for earlier in self._earlier(name):
                 if earlier.status != "passed":
@@ -196,68 +188,19 @@ class Grading:
     def _earlier(self, name: str) -> list[CheckResult]:
         if name in self._questions:
             return [result for result in self.results if result.question == name]
-        return self._functions.get(_dashed(name), [])
-
-
-def mark_of(item: pytest.Item) -> Mark | None:
-    """Return the mark ``question`` of a check, None where it has none; raise AssignmentError when it is no such mark."""
-    marker = item.get_closest_marker("question")
-    if marker is None:
-        return None
-    try:
-        return _read_mark(*marker.args, **marker.kwargs)
-    except TypeError as error:
-        raise AssignmentError(f"{item.nodeid}: its mark is not {MARK.partition(':')[0]} ({error}).") from error
-
-
-def _read_mark(id: str, weight: float = 1.0, depends_on: str | list[str] | tuple[str, ...] = ()) -> Mark:
-    if not isinstance(id, str) or not weight > 0:
-        raise TypeError("id is a text and weight is above 0")
-    return Mark(id, float(weight), (depends_on,) if isinstance(depends_on, str) else tuple(depends_on))
-
-
-def _mark(item: pytest.Item) -> Mark:
-    mark = mark_of(item)
-    assert mark is not None, "collection refuses checks without a mark"
-    return mark
-
-
-def _ordered(items: list[pytest.Item], questions: Mapping[str, int]) -> list[pytest.Item]:
-    """Return the items by question, then as written, each moved behind what it depends on."""
-    waiting = sorted(items, key=lambda item: questions[_mark(item).question])
-    names = {_dashed(_original_name(item)) for item in items} | set(questions)
-    for item in items:
-        for name in _mark(item).depends_on:
-            if name not in questions and _dashed(name) not in names:
-                raise AssignmentError(f"{item.nodeid}: depends on {name!r}, which is no question and no check.")
-    ordered: list[pytest.Item] = []
-    while waiting:
-        ready = next((item for item in waiting if not _pending(item, waiting, questions)), None)
-        if ready is None:
-            raise AssignmentError(f"{waiting[0].nodeid}: depends on itself, by way of others.")
-        waiting.remove(ready)
-        ordered.append(ready)
-    return ordered
-
-
-def _pending(item: pytest.Item, waiting: list[pytest.Item], questions: Mapping[str, int]) -> bool:
-    for name in _mark(item).depends_on:
-        for other in waiting:
-            if name in questions and _mark(other).question == name:
-                return True
-            if name not in questions and _dashed(_original_name(other)) == _dashed(name):
-                return True
-    return False
+        return self._functions.get(dashed(name), [])
 
 
 def _result(item: pytest.Item, error: BaseException | None) -> CheckResult:
-    mark, title = _mark(item), title_of(item)
+    mark, title = required_mark(item), title_of(item)
     notes = running_notes.get() or []
     status, message, finding, kept = _verdict(item, title, error, notes)
     because = error.because if isinstance(error, Skipped) else None
-    awaits = status == "needs_review" or (isinstance(error, Skipped) and error.awaits)
+    awaits = status == "needs_review"
+    if isinstance(error, Skipped):
+        awaits = because != mark.question if error.awaits is None else error.awaits
     return CheckResult(
-        id=f"{mark.question}/{_dashed(item.name)}",
+        id=f"{mark.question}/{dashed(item.name)}",
         question=mark.question,
         title=title,
         weight=mark.weight,
@@ -321,15 +264,7 @@ def title_of(item: pytest.Item) -> str:
     """Return the first paragraph of the check's docstring as one line, or a title made of its name."""
     documentation = inspect.getdoc(getattr(item, "obj", None)) or ""
     first = " ".join(documentation.split("\n\n")[0].split())
-    return first or _dashed(_original_name(item)).replace("-", " ").capitalize() + "."
-
-
-def _original_name(item: pytest.Item) -> str:
-    return cast(str, getattr(item, "originalname", None) or item.name)
-
-
-def _dashed(name: str) -> str:
-    return name.removeprefix("test_").replace("_", "-")
+    return first or dashed(original_name(item)).replace("-", " ").capitalize() + "."
 
 
 def _function(result: CheckResult) -> str:

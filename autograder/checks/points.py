@@ -53,7 +53,7 @@ def shared(points: float, results: Sequence[CheckResult]) -> tuple[float, float]
     Both are multiples of ``STEP`` (as far as ``points`` is one), rounded to the nearest; where anything was lost, at
     least one step is. A check that was skipped because of another one of its question takes no part: that one paid.
     """
-    sharing = [result for result in results if result.status != "skipped" or result.because != result.question]
+    sharing = [result for result in results if result.awaits or result.because != result.question]
     weights = sum(result.weight for result in sharing) or math.inf
     earned = sum(result.weight * result.kept for result in sharing) / weights
     waiting = sum(result.weight * (1 - result.kept) for result in sharing if result.awaits) / weights
@@ -69,9 +69,7 @@ def _rounded(points: float, share: float) -> float:
     return max(0.0, min(nearest, points - STEP))
 
 
-def _status(
-    score: float, awaiting: float, question: Question, results: Sequence[CheckResult]
-) -> report.QuestionStatus:
+def _status(score: float, awaiting: float, question: Question, results: Sequence[CheckResult]) -> report.QuestionStatus:
     if question.manual or not results:
         return "needs_review"
     statuses = {result.status for result in results}

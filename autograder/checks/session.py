@@ -21,7 +21,7 @@ from autograder.errors import AssignmentError, GraderFault
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
     from autograder.evidence import Evidence
-    from autograder.sandbox.supervisor import PlannedCell
+    from autograder.sandbox.job import PlannedCell
     from autograder.store import Store
 
 _WITHOUT = (
@@ -68,7 +68,8 @@ def run(assignment: Assignment, evidence: Evidence, context: Context | None = No
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise AssignmentError(f"{assignment.tests}: holds no checks.")
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise GraderFault(f"pytest stopped the hidden checks early (exit code {int(code)}).")
+        details = "\n".join(["", *grading.faults])
+        raise GraderFault(f"pytest stopped the hidden checks early (exit code {int(code)}).{details}")
     return tuple(grading.results)
 
 

@@ -1,7 +1,7 @@
 """What hidden checks see of a submission: its evidence by question, with readable reasons where something is not there.
 
-Nothing here judges; it finds, parses and rebuilds. Where there is nothing to judge it ends the check that asked, by ``fail``
-(not answered, not found, raised the student's error) or ``review`` (something that the grader does not understand).
+Nothing here judges; it finds, parses and rebuilds. Where there is nothing to judge it ends the check that asked, by
+``fail`` (not answered, not found, raised the student's error) or ``review`` (what the grader does not understand).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from autograder.evidence import (
 )
 
 if TYPE_CHECKING:
-    import keras
+    from keras import Sequential
 
     from autograder.models.description import ModelDescription
-    from autograder.sandbox.supervisor import PlannedCell
+    from autograder.sandbox.job import PlannedCell
 
 NOT_ANSWERED = "Not answered."
 _ERROR_LIMIT = 300
@@ -55,19 +55,25 @@ class SubmittedModel:
             fail(f"The weights of this model do not belong to its layers: {error.reason}.")
 
     @cached_property
-    def keras(self) -> keras.Sequential:
+    def keras(self) -> Sequential:
         """The model, rebuilt by the grader from known layers, with the submitted weights where there are any."""
-        from autograder.models.description import Unbuildable
-        from autograder.models.description import Unrecognised
-        from autograder.models.rebuild import submitted
+        return self.keras_for(self.description.input_shape)
 
-        _ = self.description
+    def keras_for(self, input_shape: tuple[int, ...] | None) -> Sequential:
+        """Return the rebuilt model; one that states no input shape is built, with fresh weights, for the given one."""
+        from autograder.models.description import Unbuildable, Unrecognised
+        from autograder.models.rebuild import WeightsMismatch, rebuild, submitted
+
         try:
+            if self.description.input_shape is None:
+                return rebuild(self.description, input_shape)
             return submitted(self.snapshot)
         except Unrecognised as error:
             review(f"The grader can not build this model ({error.reason}), so a person will look at it.")
         except Unbuildable as error:
             fail(f"The layers of this model do not fit each other: {error.reason}.")
+        except WeightsMismatch as error:
+            fail(f"The weights of this model can not be used: {error.reason}.")
 
 
 class Submitted:

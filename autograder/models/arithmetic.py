@@ -56,9 +56,7 @@ def output_shape(description: ModelDescription, input_shape: Shape | None = None
     return (given, *shapes(description, given))[-1]
 
 
-def weight_shapes(
-    description: ModelDescription, input_shape: Shape | None = None
-) -> tuple[tuple[Shape, ...], ...]:
+def weight_shapes(description: ModelDescription, input_shape: Shape | None = None) -> tuple[tuple[Shape, ...], ...]:
     """Return for each layer the shapes of its weights, in the order of Keras's ``layer.weights``."""
     return tuple(step.weights for step in _steps(description, input_shape))
 

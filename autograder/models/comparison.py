@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 from autograder.models.description import Field, Layer, activation_of, is_pure_activation
 
@@ -100,7 +100,7 @@ class Match:
 class Extra:
     """A layer beyond the statement.
 
-    ``after`` names the expected layer before it; it is the ``count``-th of its kind, where the statement has ``stated``.
+    ``after`` names the expected layer before it; it is the ``count``-th of its kind, and ``stated`` are stated.
     """
 
     layer: Layer
@@ -117,8 +117,7 @@ class Extra:
     def sentence(self) -> str:
         """Say it as ``a third max-pooling, after the third convolution, which the statement does not ask for``."""
         where = f"after the {self.after}" if self.after else "at the beginning"
-        article = "an" if self.name[0] in "aeiou" else "a"
-        return f"{article} {self.name}, {where}, which the statement does not ask for"
+        return f"{with_article(self.name)}, {where}, which the statement does not ask for"
 
 
 @dataclass(frozen=True)
@@ -156,9 +155,7 @@ def align(found: Sequence[Layer], expected: Sequence[ExpectedLayer]) -> Alignmen
         for rank, (layer, place) in enumerate(zip(expected, places, strict=True))
     )
     used = {place for place in places if place is not None}
-    extras = tuple(
-        _extra(layers, place, places, expected) for place in range(len(layers)) if place not in used
-    )
+    extras = tuple(_extra(layers, place, places, expected) for place in range(len(layers)) if place not in used)
     return Alignment(matches, extras, layers)
 
 
@@ -197,6 +194,11 @@ def kind_words(kind: str) -> str:
     return _KIND_WORDS.get(kind, f"{kind} layer")
 
 
+def with_article(words: str) -> str:
+    """Return ``an average pooling`` for ``average pooling``."""
+    return f"an {words}" if words[0].lower() in "aeiou" else f"a {words}"
+
+
 def ordinal(number: int) -> str:
     """Return ``third`` for 3."""
     return _ORDINALS[number - 1] if number <= len(_ORDINALS) else f"{number}th"
@@ -227,10 +229,9 @@ def _field(layer: Layer, field: str) -> Field:
 
 def _equal(found: Layer, field: str, expected: Field) -> bool:
     value = _field(found, field)
-    if field == "padding" and found.kind == "Conv2DTranspose":
-        # Windows that touch without overlapping leave nothing to pad.
-        if found.fields.get("kernel_size") == found.fields.get("strides"):
-            return True
+    touching = found.fields.get("kernel_size") == found.fields.get("strides")
+    if field == "padding" and found.kind == "Conv2DTranspose" and touching:
+        return True  # windows that touch without overlapping leave nothing to pad
     if field == "target_shape" and isinstance(value, tuple) and isinstance(expected, tuple):
         value = _resolved(value, expected)
     return bool(value == expected)
@@ -249,7 +250,7 @@ def _resolved(target: tuple[Field, ...], expected: tuple[Field, ...]) -> tuple[F
 def _least_cost_pairs(layers: tuple[Layer, ...], expected: tuple[ExpectedLayer, ...]) -> list[int | None]:
     """Return for each expected layer the place of its found one: the order-preserving pairs of least cost."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def best(rank: int, place: int) -> tuple[float, tuple[int | None, ...]]:
         if rank == len(expected):
             return EXTRA_COST * (len(layers) - place), ()
@@ -346,7 +347,7 @@ _PHRASES = {
 
 def _value(field: str, value: Field) -> str:
     if field == "kind":
-        return f"a {kind_words(str(value))}"
+        return with_article(kind_words(str(value)))
     if field in _UNITS:
         return f"{value} {_UNITS[field][value != 1]}"
     if field == "activation" and value in (None, "linear"):
@@ -359,7 +360,7 @@ def _value(field: str, value: Field) -> str:
 def _found(field: str, value: Field) -> str:
     """Say the found value without repeating the noun: ``32``, ``3 x 3``, ``none``."""
     if field == "kind":
-        return f"a {kind_words(str(value))}"
+        return with_article(kind_words(str(value)))
     if field == "activation" and value in (None, "linear"):
         return "none"
     if isinstance(value, tuple):

@@ -47,23 +47,41 @@ REFERENCE_OPTIMIZER = Optimizer("Adam")
 
 _RECONSTRUCTION = ("mean_absolute_error", "huber", "log_cosh", "binary_crossentropy")
 _CLASSIFICATION = (
-    "categorical_crossentropy", "sparse_categorical_crossentropy", "categorical_focal_crossentropy",
-    "binary_focal_crossentropy", "hinge", "squared_hinge", "categorical_hinge", "poisson", "kl_divergence",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "binary_focal_crossentropy",
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "poisson",
+    "kl_divergence",
 )
 _OTHER = (
-    "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "cosine_similarity", "dice",
-    "tversky", "circle", "ctc",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "cosine_similarity",
+    "dice",
+    "tversky",
+    "circle",
+    "ctc",
 )
 _CLASSES = {
-    "KLDivergence": "kl_divergence", "CTC": "ctc", "LogCosh": "log_cosh",
+    "KLDivergence": "kl_divergence",
+    "CTC": "ctc",
+    "LogCosh": "log_cosh",
     **{
         "".join(part.capitalize() for part in name.split("_")): name
         for name in ("mean_squared_error", *_RECONSTRUCTION, *_CLASSIFICATION, *_OTHER)
     },
 }
 _ALIASES = {
-    "mse": "mean_squared_error", "mae": "mean_absolute_error", "mape": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error", "bce": "binary_crossentropy", "kld": "kl_divergence",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
 }
 # The short names exist in these two spellings only.
 _NAMES = {
@@ -137,8 +155,13 @@ def _described(loss: dict[str, Any]) -> Loss:
 
 
 _LOSS_DEFAULTS: Mapping[str, Any] = {
-    "reduction": "sum_over_batch_size", "from_logits": False, "axis": -1, "label_smoothing": 0.0,
-    "ignore_class": None, "delta": 1.0, "dtype": "float32",
+    "reduction": "sum_over_batch_size",
+    "from_logits": False,
+    "axis": -1,
+    "label_smoothing": 0.0,
+    "ignore_class": None,
+    "delta": 1.0,
+    "dtype": "float32",
 }
 
 
@@ -162,11 +185,13 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
+# fmt: off
 _COMMON: Mapping[str, Any] = {
     "learning_rate": 0.001, "weight_decay": None, "gradient_accumulation_steps": None,
     "clipnorm": None, "global_clipnorm": None, "clipvalue": None,
     "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None,
 }
+# fmt: on
 _ADAM: Mapping[str, Any] = {**_COMMON, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 # Every optimizer that is rebuilt, with the fields that it may carry and Keras's defaults.
 OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -241,9 +266,7 @@ def _schedule(value: dict[str, Any]) -> tuple[Field, ...] | None:
 _NO_DEFAULT = object()
 
 
-def _plain_fields(
-    config: dict[str, Any], defaults: Mapping[str, Any]
-) -> tuple[tuple[str, Field], ...] | None:
+def _plain_fields(config: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[tuple[str, Field], ...] | None:
     """Return the fields that differ from the defaults; None where one is not known or not plain."""
     fields: list[tuple[str, Field]] = []
     for key, value in sorted(config.items()):

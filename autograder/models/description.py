@@ -27,12 +27,26 @@ from autograder.models.layers import (
     activation_of,
     is_pure_activation,
     parse_layer,
+    require_float32,
 )
 from autograder.store import digest_of
 
 __all__ = [
-    "Field", "Layer", "ModelDescription", "Shape", "TooLarge", "Unbuildable", "Unrecognised", "activation_of",
-    "digest", "is_pure_activation", "multiply_adds", "output_shape", "parameter_counts", "parse", "shapes",
+    "Field",
+    "Layer",
+    "ModelDescription",
+    "Shape",
+    "TooLarge",
+    "Unbuildable",
+    "Unrecognised",
+    "activation_of",
+    "digest",
+    "is_pure_activation",
+    "multiply_adds",
+    "output_shape",
+    "parameter_counts",
+    "parse",
+    "shapes",
     "weight_shapes",
 ]
 
@@ -43,7 +57,13 @@ _MODEL_MODULES = {
     "Functional": ("keras", "keras.models", "keras.src.models.functional"),
 }
 _ENVELOPE = {
-    "module", "class_name", "config", "registered_name", "build_config", "compile_config", "name",
+    "module",
+    "class_name",
+    "config",
+    "registered_name",
+    "build_config",
+    "compile_config",
+    "name",
     "inbound_nodes",
 }
 
@@ -92,6 +112,7 @@ def _model(kind: Any, config: Any, depth: int, trainable: bool) -> Iterator[Laye
         raise TooLarge(f"models nested more than {NESTING_LIMIT} deep")
     if not isinstance(config, dict) or not isinstance(config.get("layers"), (list, tuple)):
         raise Unrecognised("a model without a list of layers")
+    require_float32("model", config.get("dtype", "float32"))
     own = config.get("trainable", True)
     if type(own) is not bool:
         raise Unrecognised("a model with a strange flag")
@@ -122,9 +143,13 @@ def _entry(entry: dict[str, Any], depth: int, trainable: bool) -> Iterator[Layer
 
 
 def _foreign(kind: str, module: Any) -> str:
-    if str(module).startswith("keras.src.ops"):
+    if _is_operation(module):
         return f"the operation {shown(kind)} outside of a layer"
     return f"a custom layer {shown(kind)}"
+
+
+def _is_operation(module: Any) -> bool:
+    return str(module).startswith("keras.src.ops")
 
 
 def _input_shape(config: Any) -> Shape:
@@ -208,9 +233,14 @@ def _endpoint(value: Any, what: str, functional: frozenset[str] = frozenset()) -
         raise Unrecognised(f"named {what}s")
     if not isinstance(value, (list, tuple)) or len(value) != 3 or not isinstance(value[0], str):
         raise Unrecognised(f"more than one {what}")
-    if type(value[1]) is not int or type(value[2]) is not int or (value[1], value[2]) != (
-        int(value[0] in functional),
-        0,
+    if (
+        type(value[1]) is not int
+        or type(value[2]) is not int
+        or (value[1], value[2])
+        != (
+            int(value[0] in functional),
+            0,
+        )
     ):
         raise Unrecognised("a layer that is used twice")
     return str(value[0])
@@ -239,6 +269,8 @@ def _tensor_of(entry: dict[str, Any], node: dict[str, Any]) -> str:
     if not isinstance(arguments, (list, tuple)):
         raise Unrecognised("a layer that is not connected")
     kind = shown(entry.get("class_name"))
+    if _is_operation(entry.get("module")):
+        raise Unrecognised(_foreign(kind, entry.get("module")))
     options = {key: value for key, value in named.items() if value is not None}
     if not arguments and "inputs" in options:
         arguments = (options.pop("inputs"),)

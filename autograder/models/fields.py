@@ -184,6 +184,7 @@ def plain_object(value: Any, module: str, table: Mapping[str, Mapping[str, Reade
 
 SEED = Dropped(None)
 _SCALED = {"seed": SEED, "input_axes": Neutral(None), "output_axes": Neutral(None)}
+# fmt: off
 _INITIALIZERS: Mapping[str, Mapping[str, Reader]] = {
     **dict.fromkeys(
         ("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"), _SCALED
@@ -201,6 +202,7 @@ _INITIALIZERS: Mapping[str, Mapping[str, Reader]] = {
 _REGULARIZERS: Mapping[str, Mapping[str, Reader]] = {
     "L1": {"l1": number(0)}, "L2": {"l2": number(0)}, "L1L2": {"l1": number(0), "l2": number(0)},
 }
+# fmt: on
 
 
 def initializer(value: Any) -> tuple[Field, ...]:

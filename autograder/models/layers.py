@@ -36,8 +36,18 @@ from autograder.models.fields import (
 )
 
 __all__ = [
-    "ACTIVATIONS", "LAYERS", "TRAINING_DEPENDENT", "Field", "Layer", "ModelDescription", "Shape",
-    "Unrecognised", "activation_of", "is_pure_activation", "parse_layer",
+    "ACTIVATIONS",
+    "LAYERS",
+    "TRAINING_DEPENDENT",
+    "Field",
+    "Layer",
+    "ModelDescription",
+    "Shape",
+    "Unrecognised",
+    "activation_of",
+    "is_pure_activation",
+    "parse_layer",
+    "require_float32",
 ]
 
 NAME_LIMIT = 200
@@ -119,17 +129,22 @@ def _common(kind: str, config: dict[str, Any]) -> tuple[str, bool]:
     name, trainable = config.get("name", ""), config.get("trainable", True)
     if not isinstance(name, str) or type(trainable) is not bool:
         raise Unrecognised(f"a {kind} layer with a strange name or flag")
-    require_float32(kind, config.get("dtype", "float32"))
+    require_float32(f"{kind} layer", config.get("dtype", "float32"))
     return name[:NAME_LIMIT], trainable
+
+
+_FLOAT32_POLICY = {
+    "module": "keras",
+    "class_name": "DTypePolicy",
+    "config": {"name": "float32"},
+    "registered_name": None,
+}
 
 
 def require_float32(kind: str, value: Any) -> None:
     """Raise Unrecognised unless a number type, plain or as a Keras policy, is float32."""
-    if isinstance(value, dict) and value.get("class_name") == "DTypePolicy":
-        policy = value.get("config")
-        value = policy.get("name") if isinstance(policy, dict) else None
-    if value != "float32":
-        raise Unrecognised(f"a {kind} layer that does not compute in float32")
+    if value not in ("float32", _FLOAT32_POLICY):
+        raise Unrecognised(f"a {kind} that does not compute in float32")
 
 
 def _fields(kind: str, config: dict[str, Any]) -> tuple[dict[str, Field], Layer | None]:
@@ -174,7 +189,7 @@ ACTIVATIONS = frozenset(
         "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid",
         "sparsemax", "squareplus", "tanh", "tanh_shrink",
     )
-)
+)  # fmt: skip
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 # Layers that are nothing but an activation: the function's name where all fields are as here.
 _ACTIVATION_LAYERS: Mapping[str, tuple[str, Mapping[str, Field]]] = {
@@ -216,16 +231,24 @@ _CHANNELS: dict[str, Reader] = {"data_format": Neutral("channels_last")}
 _PADDING: dict[str, Reader] = {"padding": choice("valid", "same")}
 _WINDOW: dict[str, Reader] = {"strides": integers(2), **_PADDING, **_CHANNELS}
 _CONVOLUTION: dict[str, Reader] = {
-    "filters": integer(), "kernel_size": integers(2), **_WINDOW, "dilation_rate": integers(2),
-    "activation": _activation, "use_bias": boolean,
+    "filters": integer(),
+    "kernel_size": integers(2),
+    **_WINDOW,
+    "dilation_rate": integers(2),
+    "activation": _activation,
+    "use_bias": boolean,
 }
 _POOLING: dict[str, Reader] = {"pool_size": integers(2), **_WINDOW}
 _GLOBAL: dict[str, Reader] = {"keepdims": boolean, **_CHANNELS}
 _RATE: dict[str, Reader] = {"rate": number(0, 1), "seed": SEED}
 _NORMALIZATION: dict[str, Reader] = {
-    "epsilon": number(0, 1e3), "center": boolean, "scale": boolean, **_weights("beta", "gamma"),
+    "epsilon": number(0, 1e3),
+    "center": boolean,
+    "scale": boolean,
+    **_weights("beta", "gamma"),
 }
 
+# fmt: off
 LAYERS: Mapping[str, Mapping[str, Reader]] = {
     "Activation": {"activation": _activation},
     "AveragePooling2D": _POOLING,
@@ -273,6 +296,7 @@ LAYERS: Mapping[str, Mapping[str, Reader]] = {
     },
     "ZeroPadding2D": {"padding": margins, **_CHANNELS},
 }
+# fmt: on
 # Layers that compute otherwise in training than in use.
 TRAINING_DEPENDENT = frozenset(
     ("BatchNormalization", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout2D")

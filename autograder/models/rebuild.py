@@ -100,7 +100,11 @@ def rebuild(
     model = keras.Sequential([keras.Input(shape)])
     used: set[str] = set()
     for position, layer in enumerate(description.layers):
-        model.add(_layer(layer, _legal_name(layer, position, used), _Seeds(seed, position)))
+        try:
+            model.add(_layer(layer, _legal_name(layer, position, used), _Seeds(seed, position)))
+        except (TypeError, ValueError) as error:
+            # A combination of known numbers that Keras refuses; the student's own Keras has refused it, too.
+            raise Unrecognised(f"a {layer.kind} layer that Keras does not take ({shown(error)})") from error
     if weights is not None:
         model.set_weights(list(weights))
     return model
@@ -163,8 +167,9 @@ def _layer(layer: Layer, name: str, seeds: _Seeds) -> keras.Layer:
             arguments[key] = list(value) if key == "axis" and isinstance(value, tuple) else value
     if layer.kind in _SEEDED_LAYERS:
         arguments["seed"] = seeds.next()
-    layer_class = getattr(keras.layers, layer.kind)
-    built: keras.Layer = layer_class(**arguments, name=name, trainable=layer.trainable)
+    built: keras.Layer = getattr(keras.layers, layer.kind)(**arguments, name=name)
+    if not layer.trainable:
+        built.trainable = False
     return built
 
 

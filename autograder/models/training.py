@@ -11,21 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from autograder.errors import AssignmentError
 from autograder.evidence import Compilation
 from autograder.models.arithmetic import (
     Unbuildable,
     multiply_adds,
     output_shape,
-    shapes,
     trainable_count,
 )
 from autograder.models.compilation import (
@@ -39,7 +34,7 @@ from autograder.models.compilation import (
 from autograder.models.description import digest
 from autograder.models.fields import Shape, TooLarge, Unrecognised
 from autograder.models.layers import ModelDescription
-from autograder.models.rebuild import rebuild, rebuild_loss, rebuild_optimizer
+from autograder.models.trainer import Images, Protocol, Trainer
 from autograder.store import Store, digest_of
 
 if TYPE_CHECKING:
@@ -47,62 +42,15 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
+__all__ = ["Protocol", "TrainingResult", "measure", "use_one_thread"]
+
 _Curve: TypeAlias = tuple[tuple[int, float], ...]
 
 KIND = "training"
-# Raised whenever the code below measures something else than before: cached results then no longer count.
+# Raised whenever a training measures something else than before: results that were kept then no longer count.
 VERSION = 1
 # A training step costs about three times the multiply-adds of the way forward.
 STEP_FACTOR = 3
-EVALUATION_ACTIVATIONS = 60_000_000
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How the measurement is made; all counts of steps are optimizer steps.
-
-    ``noise`` is the standard deviation added to images in [0, 1]. ``clean_steps`` are spent on images without
-    noise first. ``restarts`` bounds the attempts with the reference compilation, ``submitted_restarts`` those
-    with another one. ``test_images`` are taken evenly from all. ``work_limit`` bounds the multiply-adds of all
-    attempts with one compilation, and so the size of a model; ``cpu_seconds_limit`` bounds their time.
-    """
-
-    limit: float
-    noise: float
-    batch_size: int
-    steps: int
-    interval: int
-    clean_steps: int
-    restarts: int
-    submitted_restarts: int
-    test_images: int
-    steps_per_execution: int
-    seed: int
-    work_limit: float
-    cpu_seconds_limit: float
-
-    @classmethod
-    def read(cls, path: Path, section: str = "denoising") -> Protocol:
-        """Read one section of a ``calibration.json``; raise AssignmentError where it is not sound."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))[section]["protocol"]
-            protocol = cls(**values)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AssignmentError(f"{path}: no sound section '{section}' ({error!r})") from error
-        protocol._check(path)
-        return protocol
-
-    def _check(self, path: Path) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            types = (int,) if field.type == "int" else (int, float)
-            if type(value) not in types or not math.isfinite(value) or value < 0:
-                raise AssignmentError(f"{path}: {field.name} = {value!r} is not usable")
-        positive = (self.batch_size, self.interval, self.restarts, self.steps_per_execution, self.test_images)
-        if min(positive) < 1 or self.steps < self.interval or self.interval % self.steps_per_execution:
-            raise AssignmentError(f"{path}: steps, intervals and steps_per_execution do not fit each other")
-        if self.clean_steps % self.interval:
-            raise AssignmentError(f"{path}: clean_steps must be a multiple of the interval")
 
 
 @dataclass(frozen=True)
@@ -147,9 +95,16 @@ def measure(
         return refused
     # Evenly from all: the first ones of a set are often easier.
     stride = max(1, len(clean_test) // protocol.test_images)
-    images = _Images(clean_train, clean_test[::stride][: protocol.test_images])
+    images = Images(clean_train, clean_test[::stride][: protocol.test_images])
     measurement = _Measurement(description, protocol, images, store)
-    compiled, note = _submitted(compilation)
+    try:
+        return _measured(measurement, *_submitted(compilation))
+    except Unrecognised as error:
+        return TrainingResult("not trained", f"the grader does not know {error.reason}", needs_review=True)
+
+
+def _measured(measurement: _Measurement, compiled: tuple[Loss, Optimizer] | None, note: str) -> TrainingResult:
+    """Run the submitted compilation and, where that does not pass, the reference."""
     first = None
     if compiled is not None:
         first = measurement.run(*compiled)
@@ -251,22 +206,10 @@ def _result(runs: list[_Run], how: Literal["submitted", "reference"], note: str)
     )
 
 
-@dataclass(frozen=True)
-class _Images:
-    train: Array
-    test: Array
-
-    @property
-    def shape(self) -> Shape:
-        return tuple(int(side) for side in self.train.shape[1:])
-
-
 class _Measurement:
     """One model, one protocol and one set of images; runs are looked up before they are made."""
 
-    def __init__(
-        self, description: ModelDescription, protocol: Protocol, images: _Images, store: Store | None
-    ) -> None:
+    def __init__(self, description: ModelDescription, protocol: Protocol, images: Images, store: Store | None) -> None:
         self._description = description
         self._protocol = protocol
         self._images = images
@@ -314,20 +257,20 @@ class _Measurement:
         start = time.process_time()
         protocol = self._protocol
         allowed = _attempts(multiply_adds(self._description, self._images.shape), protocol, wanted)
-        trainer = _Trainer(self._description, protocol, self._images)
+        trainer = Trainer(self._description, protocol, self._images)
         trainer.compile(loss, optimizer)
         best: _Curve = ()
         passed, made, steps = False, 0, 0
         while made < allowed and not passed and self._seconds_left(start):
             curve: _Curve = ()
+            done = 0
             for done, error in trainer.attempt(made):
-                steps += protocol.interval
                 if not math.isfinite(error):
                     break
                 curve = (*curve, (done, error))
                 if error < protocol.limit or not self._seconds_left(start):
                     break
-            made += 1
+            made, steps = made + 1, steps + done
             best = min(best, curve, key=_lowest)
             # Written so that what is no number does not pass.
             passed = _lowest(best) < protocol.limit
@@ -349,62 +292,3 @@ def _data_digest(images: Array) -> str:
 
     head = f"{images.shape}{images.dtype}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(images).tobytes()).hexdigest()
-
-
-class _Trainer:
-    """One compiled model that is started afresh for each attempt: tracing it costs as much as 1 000 steps."""
-
-    def __init__(self, description: ModelDescription, protocol: Protocol, images: _Images) -> None:
-        import numpy as np
-
-        self._description = description
-        self._protocol = protocol
-        self._images = images
-        self._target = np.asarray(images.test, np.float32)
-        noise = np.random.default_rng((protocol.seed, 0)).standard_normal(self._target.shape, np.float32)
-        self._noisy = self._target + np.float32(protocol.noise) * noise
-        outputs = sum(math.prod(shape) for shape in shapes(description, images.shape))
-        self._evaluation_batch = max(1, EVALUATION_ACTIVATIONS // max(outputs, 1))
-        self._model = rebuild(description, images.shape, seed=protocol.seed)
-
-    def compile(self, loss: Loss, optimizer: Optimizer) -> None:
-        """Compile the model; to be done once, before the first attempt."""
-        self._model.compile(
-            optimizer=rebuild_optimizer(optimizer) or rebuild_optimizer(REFERENCE_OPTIMIZER),
-            loss=rebuild_loss(loss) or rebuild_loss(REFERENCE_LOSS),
-            steps_per_execution=self._protocol.steps_per_execution,
-            jit_compile=False,
-        )
-        self._model.optimizer.build(self._model.trainable_variables)
-        self._start = [variable.numpy() for variable in self._model.optimizer.variables]
-
-    def attempt(self, number: int) -> Iterator[tuple[int, float]]:
-        """Yield the step and the error after each interval of one attempt, from fresh weights."""
-        import numpy as np
-
-        protocol = self._protocol
-        generator = np.random.default_rng((protocol.seed, 1, number))
-        fresh = rebuild(self._description, self._images.shape, seed=int(generator.integers(2**31 - 1)))
-        self._model.set_weights(fresh.get_weights())
-        for variable, value in zip(self._model.optimizer.variables, self._start, strict=True):
-            variable.assign(value)
-        count = protocol.interval * protocol.batch_size
-        for done in range(0, protocol.steps, protocol.interval):
-            rows = generator.integers(len(self._images.train), size=count)
-            target = np.asarray(self._images.train[rows], np.float32)
-            noise = np.float32(0.0 if done < protocol.clean_steps else protocol.noise)
-            noisy = target + noise * generator.standard_normal(target.shape, np.float32)
-            self._model.fit(noisy, target, batch_size=protocol.batch_size, shuffle=False, verbose=0)
-            yield done + protocol.interval, self._error()
-
-    def _error(self) -> float:
-        """Return the mean squared error on the noisy test images; eager, which spares the tracing."""
-        import numpy as np
-
-        total = 0.0
-        for start in range(0, len(self._noisy), self._evaluation_batch):
-            part = slice(start, start + self._evaluation_batch)
-            output = np.asarray(self._model(self._noisy[part], training=False), np.float64)
-            with np.errstate(over="ignore", invalid="ignore"):
-                total += float(np.sum((output - self._target[part]) ** 2))
-        return total / self._target.size

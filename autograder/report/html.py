@@ -67,9 +67,7 @@ def render_class(summary: Summary, student_file: str) -> str:
         student_file=student_file,
         rows=[row for row in summary.students if row.counts],
         faults=[row for row in summary.students if row.fault_of("grader")],
-        unreadable=[
-            row for row in summary.students if row.status == "ungradable" and not row.fault_of("grader")
-        ],
+        unreadable=[row for row in summary.students if row.status == "ungradable" and not row.fault_of("grader")],
         histogram=_histogram(summary),
     )
 
@@ -100,6 +98,7 @@ def _environment() -> jinja2.Environment:
         "megabytes": lambda size: f"{size / 2**20:.0f} MB",
         "needs_a_look": _needs_a_look,
         "sorted_checks": _sorted_checks,
+        "common_message": _common_message,
     }
     return environment
 
@@ -119,7 +118,16 @@ def _percent(part: float, whole: float) -> str:
 
 def _needs_a_look(question: Question) -> bool:
     """Say whether a question is shown unfolded: it is not simply right, or a check has a note."""
+    if _common_message(question) or not question.checks:
+        return False
     return question.status != "passed" or any(check.message for check in question.checks)
+
+
+def _common_message(question: Question) -> str:
+    """Return the message that all checks of a question share, such as "Not answered.": it is told once."""
+    messages = {check.message for check in question.checks}
+    statuses = {check.status for check in question.checks}
+    return messages.pop() if len(messages) == len(statuses) == 1 and len(question.checks) > 1 else ""
 
 
 def _sorted_checks(checks: tuple[Check, ...]) -> list[Check]:

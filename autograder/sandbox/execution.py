@@ -19,13 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from autograder.sandbox import launch
+from autograder.sandbox.clock import CellClock
 from autograder.sandbox.limits import MEBIBYTE, Limits
 from autograder.sandbox.protocol import Decoder, Frame, ProtocolError
 from autograder.sandbox.tree import Tree
 
 _RECEIVE_BYTES = 1 * MEBIBYTE
 _GONE_WALL_SECONDS = 60.0
-_EXIT_WALL_SECONDS = 5.0
+_EXIT_WALL_SECONDS = 2.0
+_OUTPUT_SLACK = 4_000  # the runner's last piece and its remark that the rest was cut
 
 Ending = Literal["completed", "died", "killed"]
 
@@ -56,9 +58,7 @@ class Watched:
     peak_memory_bytes: int = 0
 
 
-def run(
-    control: socket.socket, channel: socket.socket, job: bytes, cells: frozenset[int], limits: Limits
-) -> Watched:
+def run(control: socket.socket, channel: socket.socket, job: bytes, cells: frozenset[int], limits: Limits) -> Watched:
     """Send the job to a child that is being confined and watch it to its end; then nothing of it is left.
 
     ``cells`` are the indices that the child may announce. Raises ChildLost when the trusted part failed.
@@ -103,7 +103,7 @@ class _Execution:
         self._status: int | None = None
         self._gone = False
         self._started_wall = time.monotonic()
-        self._clock = _CellClock(limits)
+        self._clock = CellClock(limits)
         self._announced: set[int] = set()
 
     # Starting
@@ -193,7 +193,7 @@ class _Execution:
     def _keep_output(self, record: Any) -> bool:
         text = record.get("text") if isinstance(record, Mapping) else None
         self._output_characters += len(text) if isinstance(text, str) else 1000
-        return self._output_characters <= self._limits.output_characters
+        return self._output_characters <= self._limits.output_characters + _OUTPUT_SLACK
 
     def _check_stream(self) -> None:
         if self._received_bytes > self._limits.stream_bytes:
@@ -308,56 +308,9 @@ class _Execution:
             case "gone":
                 self._gone = True
                 self.seen.cpu_seconds = max(self.seen.cpu_seconds, message["cpu_seconds"])
-                self.seen.peak_memory_bytes = max(
-                    self.seen.peak_memory_bytes, message["peak_resident_bytes"]
-                )
+                self.seen.peak_memory_bytes = max(self.seen.peak_memory_bytes, message["peak_resident_bytes"])
             case "failed":
                 raise ChildLost(f"a child could not be confined: {message['reason']}")
-
-
-class _CellClock:
-    """The CPU clock of the running cell, its interruption, and the watch for idleness."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._idle_since = (0.0, time.monotonic())
-        self.start_cell(0.0)
-
-    def start_cell(self, cpu: float) -> None:
-        """Start the clock of a cell at ``cpu`` seconds."""
-        self._cell_cpu = cpu
-        self._interrupted_at: tuple[float, float] | None = None
-        self._reason: str | None = None
-        self._idle_since = (cpu, time.monotonic())
-
-    def problem(self, cpu: float, in_cell: bool) -> str | None:
-        """Return why the cell is to be stopped, once that is so; it stays so until the next cell starts."""
-        limits, now = self._limits, time.monotonic()
-        if self._reason is not None and in_cell:
-            return self._reason
-        if cpu - self._idle_since[0] >= limits.idle_cpu_seconds:
-            self._idle_since = (cpu, now)
-        self._reason = None
-        if in_cell and cpu - self._cell_cpu > limits.cell_cpu_seconds:
-            self._reason = f"stopped after {limits.cell_cpu_seconds:g} CPU seconds in one cell"
-        elif now - self._idle_since[1] > limits.idle_wall_seconds:
-            self._reason = f"stopped because nothing was computed for {limits.idle_wall_seconds:g} seconds"
-        return self._reason
-
-    def may_interrupt(self) -> bool:
-        """Tell whether this cell was not interrupted yet."""
-        return self._interrupted_at is None
-
-    def interrupted(self, cpu: float) -> None:
-        """Note that the cell was interrupted now, at ``cpu`` seconds."""
-        self._interrupted_at = (cpu, time.monotonic())
-
-    def grace_is_over(self, cpu: float) -> bool:
-        """Tell whether the cell had its chance to end after the interruption."""
-        assert self._interrupted_at is not None
-        cpu_then, wall_then = self._interrupted_at
-        used, waited = cpu - cpu_then, time.monotonic() - wall_then
-        return used > self._limits.grace_cpu_seconds or waited > self._limits.grace_wall_seconds
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -19,8 +19,10 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
+import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,7 @@ from autograder.sandbox import launch, namespaces
 from autograder.sandbox.limits import Limits
 
 _BACKLOG = 128
+_PRIVATE = 0o700
 _OWNER_CHECK_SECONDS = 1.0
 _PRELOADED = (
     "tensorflow",
@@ -87,12 +90,16 @@ def provide_data(folder: Path) -> None:
 def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -> None:
     """Listen at ``path``, prepare, then fork a child for each request until the owner is gone.
 
+    ``path`` lies in a private folder that holds nothing else; the server removes that folder when it ends.
     The owner holds the other end of standard input; the end of that stream, or another parent, means
     that it is gone. Clients may connect while ``prepare`` still runs: they wait.
     """
     owner = os.getppid()
+    about = path.parent.stat()
+    if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) != _PRIVATE:
+        raise SystemExit(f"{path.parent} is not a private folder (mode 700) of this user")
     mount_point = path.parent / "root"
-    mount_point.mkdir(mode=0o700, exist_ok=True)
+    mount_point.mkdir(mode=_PRIVATE, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(path))
     listener.listen(_BACKLOG)
@@ -101,7 +108,9 @@ def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors report on their own; nobody waits for them
     gc.collect()
     gc.freeze()
-    _Server(listener, place, entry).run(owner)
+    with contextlib.suppress(KeyboardInterrupt):
+        _Server(listener, place, entry).run(owner)
+    shutil.rmtree(path.parent, ignore_errors=True)
 
 
 class _Server:
@@ -160,5 +169,4 @@ class _Server:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
+    main()

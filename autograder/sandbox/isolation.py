@@ -72,9 +72,7 @@ def _probe_namespaces() -> BackendReport:
     if not missing:
         command = [sys.executable, "-I", "-m", "autograder.sandbox.isolation"]
         try:
-            result = subprocess.run(
-                command, capture_output=True, text=True, timeout=_PROBE_WALL_SECONDS, check=False
-            )
+            result = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_WALL_SECONDS, check=False)
             missing = json.loads(result.stdout)["missing"]
         except subprocess.TimeoutExpired:
             missing = [f"a child could not be confined within {_PROBE_WALL_SECONDS:.0f} seconds"]

@@ -84,10 +84,11 @@ def _monitor(
         if confinement.backend == "namespaces":
             namespaces.leave_host(confinement.as_root)
             _die_with(parent)
-            _watch_child(control, channel, confinement, entry, namespaces.HOME)
+            cpu, peak = _watch_child(control, channel, confinement, entry, namespaces.HOME)
         else:
             with tempfile.TemporaryDirectory(dir=confinement.place.mount_point.parent) as home:
-                _watch_child(control, channel, confinement, entry, home)
+                cpu, peak = _watch_child(control, channel, confinement, entry, home)
+        send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak)
     except BaseException as error:
         send(control, "failed", reason=_describe(error))
     finally:
@@ -96,8 +97,11 @@ def _monitor(
 
 def _watch_child(
     control: socket.socket, channel: socket.socket, confinement: Confinement, entry: Entry, home: str
-) -> None:
-    """Start init and wait for its end; kill it when the trusted side closes the control socket."""
+) -> tuple[float, int]:
+    """Start init, wait for the end of its tree; return its CPU seconds and its peak memory (bytes).
+
+    The tree is killed when the trusted side closes the control socket.
+    """
     monitor = os.pidfd_open(os.getpid())
     init = os.fork()
     if init == 0:
@@ -113,12 +117,12 @@ def _watch_child(
         if control.fileno() in ready and not control.recv(CONTROL_BYTES):
             waiting.unregister(control)
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    _, status, usage = os.wait4(init, 0)
+    _, _, usage = os.wait4(init, 0)
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
     if confinement.backend == "none":
         more = _kill_orphans()
         cpu, peak = cpu + more[0], max(peak, more[1])
-    send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak * 1024, status=status)
+    return cpu, peak * 1024
 
 
 def _kill_orphans() -> tuple[float, int]:
@@ -145,7 +149,7 @@ def _children_of_this_process() -> list[int]:
     return children
 
 
-def _init(  # noqa: PLR0913, PLR0917
+def _init(
     monitor: int,
     control: socket.socket,
     channel: socket.socket,

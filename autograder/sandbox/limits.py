@@ -32,11 +32,11 @@ class Limits:
         ``file_bytes``: one file.
     Numbers
         ``tasks``: processes and threads together (RLIMIT_NPROC); ``processes``: processes (killed above it);
-        ``open_files``: descriptors of one process.
+        ``open_files``: descriptors of one process; ``threads``: of each of TensorFlow's two pools.
     Stream
         ``stream_bytes``: all that is read from one child; ``header_bytes``: the part of it that is JSON;
-        ``frames``: how many messages; ``output_characters``: printed text kept for one cell, the rest is
-        dropped.
+        ``frames``: how many messages; ``output_characters``: printed text of one cell; the runner cuts
+        there, and what comes in spite of that is dropped.
     """
 
     cell_cpu_seconds: float = 60.0
@@ -54,10 +54,11 @@ class Limits:
     tasks: int = 512
     processes: int = 128
     open_files: int = 512
+    threads: int = 1
     stream_bytes: int = 256 * MEBIBYTE
     header_bytes: int = 24 * MEBIBYTE
     frames: int = 20_000
-    output_characters: int = 200_000
+    output_characters: int = 20_000
     poll_wall_seconds: float = 0.25
 
     def to_json(self) -> dict[str, Any]:

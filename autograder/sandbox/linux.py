@@ -44,9 +44,7 @@ def unshare(flags: int) -> None:
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     """Mount a file system, or bind a folder with MS_BIND."""
     encoded = kind.encode() if kind else None
-    result = _libc.mount(
-        source.encode(), target.encode(), encoded, ctypes.c_ulong(flags), options.encode() or None
-    )
+    result = _libc.mount(source.encode(), target.encode(), encoded, ctypes.c_ulong(flags), options.encode() or None)
     _checked(f"mount {source} on {target}", result)
 
 
@@ -63,9 +61,7 @@ def set_mount_attributes(target: str, attributes: int, recursive: bool = False) 
 
     values = _MountAttributes(attributes, 0, 0, 0)
     flags = _AT_RECURSIVE if recursive else 0
-    result = _syscall(
-        _MOUNT_SETATTR, _AT_FDCWD, target.encode(), flags, ctypes.byref(values), ctypes.sizeof(values)
-    )
+    result = _syscall(_MOUNT_SETATTR, _AT_FDCWD, target.encode(), flags, ctypes.byref(values), ctypes.sizeof(values))
     _checked(f"mount_setattr {target}", result)
 
 

@@ -32,6 +32,7 @@ from autograder.sandbox import linux
 from autograder.sandbox.limits import MEBIBYTE, Limits
 
 HOME = "/home/student"
+_SCRATCH_FOLDERS = {"tmp": "/tmp", "shm": "/dev/shm", "home": HOME}  # noqa: S108
 INSIDE_ID = 1000
 _HOST_ID_BASE = 0x7000_0000  # above every id that systemd or a distribution hands out
 _SYSTEM_FOLDERS = (
@@ -131,6 +132,9 @@ def confine(place: Place, limits: Limits, as_root: bool, number: int) -> int:
     root = _build_root(place, limits, host_id if as_root else INSIDE_ID)
     proc, watched = _mount_proc(root)
     _fill_scratch(root, limits, host_id)
+    attributes = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
+    for target in _show(place, root, below_scratch=True):
+        linux.set_mount_attributes(target, attributes, recursive=True)
     linux.set_hostname("sandbox")
     _bound_shared_memory(proc)
     with contextlib.suppress(OSError):  # the kernel's killer takes a child before anything trusted
@@ -148,13 +152,8 @@ def _build_root(place: Place, limits: Limits, user_id: int) -> str:
     root = str(place.mount_point)
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("tmpfs", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=4m,nr_inodes=8192")
-    for path in sorted((*place.visible, *place.hidden)):
-        target = root + str(path)
-        if path in place.hidden:
-            linux.mount("tmpfs", target, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
-        else:
-            _bind(str(path), target)
-    linux.set_mount_attributes(root, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV, recursive=True)
+    _show(place, root, below_scratch=False)
+    linux.set_mount_attributes(root, linux.MOUNT_ATTR_NODEV, recursive=True)
     for link, target in place.links:
         Path(root + str(link)).symlink_to(target)
     for name, text in _FILES.items():
@@ -170,8 +169,25 @@ def _build_root(place: Place, limits: Limits, user_id: int) -> str:
         links[f"dev/{name}"] = f"/proc/self/fd/{number}"
     for name, target in links.items():
         Path(root, name).symlink_to(target)
-    linux.set_mount_attributes(root, linux.MOUNT_ATTR_RDONLY, recursive=True)
+    linux.set_mount_attributes(root, linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID, recursive=True)
     return root
+
+
+def _show(place: Place, root: str, below_scratch: bool) -> list[str]:
+    """Bind what is to be seen, and cover what is to be hidden; return where.
+
+    What lies below a folder that can be written to has to wait until that one is mounted.
+    """
+    targets = []
+    for path in sorted((*place.visible, *place.hidden)):
+        if below_scratch != any(Path(folder) in path.parents for folder in _SCRATCH_FOLDERS.values()):
+            continue
+        targets.append(root + str(path))
+        if path in place.hidden:
+            linux.mount("tmpfs", targets[-1], "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
+        else:
+            _bind(str(path), targets[-1])
+    return targets
 
 
 def _bind(source: str, target: str) -> None:
@@ -201,12 +217,12 @@ def _fill_scratch(root: str, limits: Limits, owner: int) -> None:
     scratch = f"{root}/scratch"
     size = f"mode=755,size={limits.scratch_bytes},nr_inodes={limits.scratch_files}"
     linux.mount("tmpfs", scratch, "tmpfs", flags, size)
-    for name, target in {"tmp": "tmp", "shm": "dev/shm", "home": HOME[1:]}.items():
+    for name, target in _SCRATCH_FOLDERS.items():
         folder = Path(scratch, name)
         folder.mkdir()
         folder.chmod(0o700)
         os.chown(folder, owner, owner)
-        linux.mount(str(folder), f"{root}/{target}", None, linux.MS_BIND)
+        linux.mount(str(folder), root + target, None, linux.MS_BIND)
     linux.unmount(scratch)
     options = "newinstance,mode=600,ptmxmode=666,max=16"
     linux.mount("devpts", f"{root}/dev/pts", "devpts", linux.MS_NOSUID | linux.MS_NOEXEC, options)

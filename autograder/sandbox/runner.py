@@ -11,11 +11,15 @@ import builtins
 import contextlib
 import os
 import resource
+import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import keras
+import tensorflow as tf
 
 from autograder.sandbox.guest import data, recording, tolerance
 from autograder.sandbox.guest.arrays import SAMPLED_ROWS, ArrayTable
@@ -77,7 +81,7 @@ class Job:
     @property
     def rows(self) -> int:
         """How many rows of an array are exported: as many as the most demanding probe asks for."""
-        asked = [probe.get("rows", 0) for labels in self.probes.values() for probe in labels.values()]
+        asked: list[int] = [probe.get("rows", 0) for labels in self.probes.values() for probe in labels.values()]
         return min(_ROWS_LIMIT, max([SAMPLED_ROWS, *asked]))
 
 
@@ -86,6 +90,8 @@ def main(connection: socket.socket) -> None:
 
     The caller leaves the process by ``os._exit``: threads and exit handlers of the notebook are not waited for.
     """
+    # The fork server ignores the ends of its children; a notebook waits for those that it starts.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     interrupts = Interrupts()
     interrupts.install()
     channel = Channel(connection, interrupts)
@@ -121,14 +127,10 @@ class Runner:
             self._run(cell)
             if not self._channel.owned:
                 os._exit(0)  # a fork that the notebook has made and that came back from its cell
-        with self._pristine_builtins():
-            self._exporter.finish()
+        self._exporter.finish()
         self._channel.send({"event": "end"})
 
     def _prepare_libraries(self) -> None:
-        import keras
-        import tensorflow as tf
-
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(self._job.threads)
             tf.config.threading.set_inter_op_parallelism_threads(self._job.threads)
@@ -146,9 +148,7 @@ class Runner:
         started = _cpu_seconds()
         error, notes = self._execute(cell)
         seconds = _cpu_seconds() - started
-        if not self._channel.owned:
-            return
-        with self._pristine_builtins():
+        if self._channel.owned:
             self._finish(cell, error, notes, seconds)
 
     def _finish(self, cell: Cell, error: BaseException | None, notes: list[str], seconds: float) -> None:
@@ -192,27 +192,22 @@ class Runner:
                 return self._shell.run(cell.source, cell.index, transformer)
         except BaseException as error:
             return error
+        finally:
+            self._restore_builtins()
 
     def _resumption(
         self, cell: Cell, transformers: list[ast.NodeTransformer], error: BaseException
     ) -> tuple[ast.NodeTransformer, str] | None:
         if not isinstance(error, Exception) or isinstance(error, SyntaxError):
             return None
-        with self._pristine_builtins(), contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):
             body = self._shell.statements(cell.source, transformers)
             return tolerance.resumption(body, error, CELL_FILE.format(cell.index))
         return None
 
-    @contextlib.contextmanager
-    def _pristine_builtins(self) -> Iterator[None]:
-        """Work with Python's own built-ins, whatever the notebook has put in their place."""
-        names = vars(builtins)
-        replaced = {key: names.get(key) for key, value in self._builtins.items() if names.get(key) is not value}
-        names.update({key: self._builtins[key] for key in replaced})
-        try:
-            yield
-        finally:
-            names.update(replaced)
+    def _restore_builtins(self) -> None:
+        """Put Python's own built-ins back, whatever the cell has put in their place: the rest depends on them."""
+        vars(builtins).update(self._builtins)
 
 
 class _Chain(ast.NodeTransformer):

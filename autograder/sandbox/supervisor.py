@@ -117,9 +117,7 @@ class Sandbox:
             isolation=backend,
         )
 
-    def _execute(
-        self, path: Path, backend: str, message: bytes, cells: frozenset[int]
-    ) -> execution.Watched:
+    def _execute(self, path: Path, backend: str, message: bytes, cells: frozenset[int]) -> execution.Watched:
         ours, theirs = socket.socketpair()
         with ours, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
             with theirs:
@@ -136,11 +134,16 @@ class Sandbox:
                 control.connect(str(path))
                 return
             except (FileNotFoundError, ConnectionRefusedError):
-                own = self._own
-                starting = own is not None and own.path == path and own.is_alive()
-                if not starting or time.monotonic() > deadline:
+                if time.monotonic() > deadline or not self._may_be_starting(path):
                     raise
             time.sleep(0.02)
+
+    def _may_be_starting(self, path: Path) -> bool:
+        own = self._own
+        if own is not None and own.path == path:
+            return own.is_alive()
+        # Of somebody else's server the folder is seen alone: it is there before the socket, and goes with it.
+        return path.parent.exists() and not path.exists()
 
     def _current_path(self) -> Path:
         with self._lock:

@@ -163,15 +163,15 @@ def _guesses(sample: ArraySample) -> Iterator[np.ndarray]:
 def _search(encoder: Encoder, values: np.ndarray) -> np.ndarray:
     """Return for each code the image of the whole data that has it, -1 where none has: the last resort."""
     index = np.full(len(values), -1, np.int64)
-    for start in range(0, len(LIBRARY), SEARCH_BLOCK):
-        block = np.arange(start, min(start + SEARCH_BLOCK, len(LIBRARY)))
+    order = np.roll(np.arange(len(LIBRARY)), -LIBRARY.start("test"))
+    for block in np.array_split(order, -(-len(order) // SEARCH_BLOCK)):
         codes = encoder.encode(block)
         if codes.shape[1:] != values.shape[1:]:
             return index
         for row in np.flatnonzero(index < 0):
             distance = np.abs(codes - values[row]).max(axis=1)
             if distance.min() <= TOLERANCE / 10:
-                index[row] = start + int(distance.argmin())
+                index[row] = int(block[distance.argmin()])
         if (index >= 0).all():
             break
     return index

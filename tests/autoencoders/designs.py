@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from statement import IMAGE
+
 from autograder.checks import fail, note, review, skip
 from autograder.checks.submitted import error_sentence
 from autograder.models.comparison import align, kind_words, normalised
@@ -25,7 +27,7 @@ class Design:
         return next(iter(self.models.values())).description.layers
 
     def found(self, name):
-        """Return the layer that stands for one of the statement's, by latent dimension; leave out where it is missing."""
+        """Return the layer that stands for one of the statement's, by latent dimension, wherever there is one."""
         matches = {dimension: alignment.match(name) for dimension, alignment in self.alignments.items()}
         return {dimension: match.found for dimension, match in matches.items() if match.found is not None}
 
@@ -45,7 +47,7 @@ class Design:
                 fail(self.in_words(f"{names} at another place than in the statement; your order: {order}.", dimension))
 
     def require_nothing_beyond(self, costs):
-        """Fail on the first layer beyond the statement; ``costs`` gives the share of the check that it costs, by name."""
+        """Fail on layers beyond the statement; ``costs`` gives the share of the check that one costs, by name."""
         for dimension, alignment in self.alignments.items():
             if alignment.extras:
                 finding = alignment.extras[0].name.replace(" ", "-")
@@ -101,6 +103,16 @@ def named_model(submitted, question, label, earlier):
                 submitted.unanswered(question)
             skip(f"There is no {label} to judge, because of question {because}.", because=because)
     return submitted.model(submitted.found(question, label, f"a model named {label}"))
+
+
+def require_fitting(encoder, decoder):
+    """Skip when the student's two models can not be chained: that was paid where they were built."""
+    sizes = size_of(encoder, IMAGE, because="build-encoder"), decoder.description.input_shape
+    if encoder.description.input_shape not in (IMAGE, None):
+        skip("Your encoder does not take images, so the two can not be chained.", because="build-encoder")
+    if sizes[1] is not None and sizes[0] != sizes[1]:
+        because = "build-encoder" if sizes[0] != (2,) else "build-decoder"
+        skip(f"Your encoder gives {sizes[0]}, your decoder takes {sizes[1]}: they can not be chained.", because=because)
 
 
 def size_of(model, default_input, because):

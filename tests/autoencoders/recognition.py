@@ -49,16 +49,29 @@ class Recognised:
     @cached_property
     def altered(self) -> bool:
         """The rows are images of the data whose grey tones were changed, for example to black and white."""
-        return bool(not self.clean and not self.noisy and (self._resemblance >= 0.7).mean() >= MOST)
+        return bool(not self.clean and not self.noisy and ((self._likeness >= 0.7) | self._floored).mean() >= MOST)
 
     @cached_property
-    def _resemblance(self) -> np.ndarray:
-        return LIBRARY.nearest(self.sample.values)[1]
+    def _floored(self) -> np.ndarray:
+        """Rows of which a floor division left whole numbers."""
+        values = self.sample.values.reshape(len(self.sample.values), -1)
+        result: np.ndarray = (values == np.floor(LIBRARY.images(usual_place(self.sample)))).all(axis=1)
+        return result
+
+    @cached_property
+    def _nearest(self) -> np.ndarray:
+        return LIBRARY.nearest(self.sample.values)[0]
+
+    @cached_property
+    def _likeness(self) -> np.ndarray:
+        return LIBRARY.correlation(self.sample.values, self._nearest)
 
     @cached_property
     def index(self) -> np.ndarray:
         """The position of each sampled row in the data, -1 where it was not recognised."""
-        return LIBRARY.nearest(self.sample.values)[0] if self.altered else self.matches.index
+        if not self.altered:
+            return self.matches.index
+        return np.where(self._floored, usual_place(self.sample), self._nearest)
 
     def share_of(self, part: str) -> float:
         """The share of the recognised rows that lie in a part of the data."""
@@ -100,9 +113,15 @@ def recognise(sample: ArraySample, hint: np.ndarray | None = None) -> Recognised
     if not rows or sample.values.size != rows * PIXELS:
         return None
     if hint is None:
-        start = LIBRARY.start("test") if sample.shape[0] == TEST_IMAGES else LIBRARY.start("train")
-        hint = np.minimum(start + np.asarray(sample.rows, np.int64), len(LIBRARY) - 1)
+        hint = usual_place(sample)
     return Recognised(sample, LIBRARY.identify(sample.values, hint))
+
+
+def usual_place(sample: ArraySample) -> np.ndarray:
+    """Return where in the data the sampled rows are when the images are in their usual order."""
+    start = LIBRARY.start("test") if sample.shape[0] == TEST_IMAGES else LIBRARY.start("train")
+    result: np.ndarray = np.minimum(start + np.asarray(sample.rows, np.int64), len(LIBRARY) - 1)
+    return result
 
 
 def digits_of(sample: ArraySample) -> np.ndarray | None:
@@ -111,7 +130,7 @@ def digits_of(sample: ArraySample) -> np.ndarray | None:
     values = values.reshape(len(values), -1)
     if not values.size or not np.isfinite(values).all():
         return None
-    if values.shape[1] == 1 and np.isin(values, np.arange(10)).all():
+    if (values == values[:, :1]).all() and np.isin(values[:, 0], np.arange(10)).all():
         return values[:, 0].astype(np.int64)
     if values.shape[1] == 10 and (values.max(axis=1) > values.mean(axis=1)).all() and _is_one_hot(values):
         return values.argmax(axis=1)

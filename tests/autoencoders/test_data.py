@@ -48,7 +48,8 @@ def _check_images(submitted, name):
     share = images.share_of(part)
     if share < 0.5:
         fail(f"{name} should hold the {word} images; it holds images of the other part of MNIST.")
-    assert share > 0.97, f"{name} should hold the {word} images alone; images of the other part are among them."
+    # The nearest image of a changed one is not always its own.
+    assert share > (0.97 if images.clean else 0.5), f"{name} should hold the {word} images alone; images of the other part are among them."
     assert images.count >= count, f"{name} should hold all {count} {word} images; it holds {images.count}."
     assert images.count == count, f"{name} should hold each {word} image once; it holds {images.count} images."
     distinct = len(np.unique(images.index[images.index >= 0]))
@@ -179,14 +180,21 @@ def test_images_of_the_data(submitted, drawn_digits):
 @pytest.mark.question("plot-digits", weight=1, depends_on=["test_images_of_the_data"])
 def test_several_images(drawn_digits):
     """Some images are drawn: more than one."""
-    shown = np.asarray([not one.covered for one in drawn_digits.images])
     recognised = drawn_digits.matches.known | _resembling(drawn_digits)
-    if (recognised & shown).sum() < 2 <= recognised.sum():
+    shown = np.asarray([not one.covered for one in drawn_digits.images])
+    if _different(drawn_digits, recognised & shown) < 2 <= _different(drawn_digits, recognised):
         review("Several images were drawn in one place, one above the other. A person will look at them.")
-    assert recognised.sum() >= 2, "Only one image of the data is drawn; plot some."
+    assert _different(drawn_digits, recognised) >= 2, "Only one image of the data is drawn; plot some."
+
+
+def _different(drawn, chosen):
+    """Count the different images among the chosen ones."""
+    return len({one.values.tobytes() for one, counts in zip(drawn.images, chosen, strict=True) if counts})
 
 
 def _resembling(drawn):
-    """Tell which drawn images are images of the data whose grey tones were changed."""
+    """Tell which drawn images are images of the data, also when their grey tones were changed."""
+    if drawn.matches.known.all():
+        return drawn.matches.known
     values = np.stack([one.values for one in drawn.images])
     return LIBRARY.nearest(values)[1] >= 0.7

@@ -49,6 +49,8 @@ def _latent_size(submitted):
 @pytest.mark.question("encode", weight=2, depends_on=["test_two_values_for_each_image"])
 def test_codes_of_the_images(submitted, X_encoded):
     """X_encoded holds what the encoder gives for images of the data."""
+    if digits_of(X_encoded) is not None:
+        fail("X_encoded holds labels, not the codes of images.")
     known = encoders(submitted)
     found = resolve(submitted, X_encoded, known)
     if found is None:
@@ -58,8 +60,6 @@ def test_codes_of_the_images(submitted, X_encoded):
             if broken(submitted, "encoder-size"):
                 skip("There is no encoder to compare X_encoded with.", because="encoder-size")
             review("The encoder behind X_encoded was not found. A person will look at it.")
-        if digits_of(X_encoded) is not None:
-            fail("X_encoded holds labels, not the codes of images.")
         fail("X_encoded is not what your encoder gives for images of the data.")
     if found.count < 100:
         note(f"X_encoded holds {found.count} images only; a map of the latent space needs more.")

@@ -30,17 +30,25 @@ def test_square(square):
 
 def _metadata(grade_id, *, grade=False, solution=False, locked=False, points=None):
     metadata = {
-        "grade": grade, "grade_id": grade_id, "locked": locked, "schema_version": 3,
-        "solution": solution, "task": False,
-    }  # fmt: skip
+        "grade": grade,
+        "grade_id": grade_id,
+        "locked": locked,
+        "schema_version": 3,
+        "solution": solution,
+        "task": False,
+    }
     return {"nbgrader": metadata | ({} if points is None else {"points": points})}
 
 
 def _code(grade_id, source, **flags):
     return {
-        "cell_type": "code", "execution_count": None, "id": grade_id, "metadata": _metadata(grade_id, **flags),
-        "outputs": [], "source": source,
-    }  # fmt: skip
+        "cell_type": "code",
+        "execution_count": None,
+        "id": grade_id,
+        "metadata": _metadata(grade_id, **flags),
+        "outputs": [],
+        "source": source,
+    }
 
 
 def _markdown(grade_id, source, **flags):
@@ -76,49 +84,75 @@ def source() -> dict:
     cells = [
         text("introduction", "# Squares\n\nA small assignment about numbers and their squares."),
         given("given-imports", "import math\nimport random"),
-        statement("numbers", (
-            "### ❓ 1. Make the numbers\n\n**3 points**\n\n"
-            "Make a list `numbers` of the whole numbers from 1 to 10, and let `total` be their sum."
-        )),
+        statement(
+            "numbers",
+            (
+                "### ❓ 1. Make the numbers\n\n**3 points**\n\n"
+                "Make a list `numbers` of the whole numbers from 1 to 10, and let `total` be their sum."
+            ),
+        ),
         answer("numbers", "### BEGIN SOLUTION\nnumbers = list(range(1, 11))\ntotal = sum(numbers)\n### END SOLUTION"),
-        given("numbers-sanity", (
-            '# A quick check.\nassert "numbers" in globals(), "There are no numbers yet."\n'
-            'assert len(numbers) == 10, f"There should be ten numbers, not {len(numbers)}."'
-        )),
+        given(
+            "numbers-sanity",
+            (
+                '# A quick check.\nassert "numbers" in globals(), "There are no numbers yet."\n'
+                'assert len(numbers) == 10, f"There should be ten numbers, not {len(numbers)}."'
+            ),
+        ),
         grade("numbers", 3),
         text("part-2", "## Part 2. Squares\n\nFrom numbers to what one can do with them."),
-        statement("square", (
-            "### ❓ 2. Write the square\n\n**5 points**\n\n"
-            "Write a function `square(x)` that returns the product of a number with itself."
-        )),
+        statement(
+            "square",
+            (
+                "### ❓ 2. Write the square\n\n**5 points**\n\n"
+                "Write a function `square(x)` that returns the product of a number with itself."
+            ),
+        ),
         given("given-noise", "noisy_numbers = [number + random.random() for number in numbers]"),
-        answer("square", (
-            'def square(x):\n    """Return the square of `x`."""\n    ### BEGIN SOLUTION\n'
-            "    # A power would do as well as the product.\n    return sum(\n        [x * x, 0],\n    )\n"
-            "    ### END SOLUTION"
-        )),
-        given("square-sanity", (
-            '# A quick check.\nassert callable(globals().get("square")), "There is no function square yet."\n'
-            'assert square(3) == 9, "The square of 3 is 9."'
-        )),
+        answer(
+            "square",
+            (
+                'def square(x):\n    """Return the square of `x`."""\n    ### BEGIN SOLUTION\n'
+                "    # A power would do as well as the product.\n    return sum(\n        [x * x, 0],\n    )\n"
+                "    ### END SOLUTION"
+            ),
+        ),
+        given(
+            "square-sanity",
+            (
+                '# A quick check.\nassert callable(globals().get("square")), "There is no function square yet."\n'
+                'assert square(3) == 9, "The square of 3 is 9."'
+            ),
+        ),
         grade("square", 5),
-        statement("square-remark", (
-            "### ❓ 2. What do you remark?\n\n**2 points**\n\n"
-            "How quickly do the squares grow, and what does that mean for large numbers?"
-        )),
-        remark("square-remark", (
-            "<!-- BEGIN SOLUTION -->\nThe squares grow faster and faster, because each step adds more than the last.\n"
-            "<!-- END SOLUTION -->"
-        ), 2),
+        statement(
+            "square-remark",
+            (
+                "### ❓ 2. What do you remark?\n\n**2 points**\n\n"
+                "How quickly do the squares grow, and what does that mean for large numbers?"
+            ),
+        ),
+        remark(
+            "square-remark",
+            (
+                "<!-- BEGIN SOLUTION -->\nThe squares grow faster and faster, because each step adds more than the last.\n"
+                "<!-- END SOLUTION -->"
+            ),
+            2,
+        ),
         statement("drawing", "### ❓ 3. Draw the squares\n\n**3 points**\n\nPrint one star for each unit of a square."),
-        answer("drawing", (
-            '### BEGIN SOLUTION\nfor number in numbers[:4]:\n    print("*" * square(number))\n### END SOLUTION'
-        )),
+        answer(
+            "drawing",
+            (
+                "### BEGIN SOLUTION\nfor number, _ in zip(numbers, range(4)):\n"
+                '    print("*" * square(number))\n### END SOLUTION'
+            ),
+        ),
         grade("drawing", 3),
         statement("judged", "### ❓ 4. How good is it?\n\n**1 point**\n\nHere you have nothing to write."),
         grade("judged", 1),
         text("closing", "## The end\n\nWell done, whatever came out of it."),
-    ]  # fmt: skip
+    ]
     return {
         "cells": cells,
         "metadata": {

@@ -32,9 +32,7 @@ def report(student: str = "Ada Lovelace", **changes: object) -> Report:
     values: dict[str, object] = {
         "assignment": "autoencoders",
         "student": student,
-        "submission": Submission(
-            file=f"submitted/{student}/autoencoders.ipynb", digest="sha256:" + "5e" * 32
-        ),
+        "submission": Submission(file=f"submitted/{student}/autoencoders.ipynb", digest="sha256:" + "5e" * 32),
         "score": 25.5,
         "max_score": 41.0,
         "awaiting_review": 7.0,
@@ -181,9 +179,7 @@ def ungradable(student: str = "Blaise Pascal") -> Report:
         cells=(),
         submission=Submission(file=f"submitted/{student}/autoencoders.ipynb", digest=""),
         execution=Execution(isolation="namespaces", training="record"),
-        fault=Fault(
-            whose="student", message="The file is not a notebook: it ends in the middle of a string."
-        ),
+        fault=Fault(whose="student", message="The file is not a notebook: it ends in the middle of a string."),
     )
 
 
@@ -207,9 +203,7 @@ def hostile() -> Report:
     return report(
         HOSTILE,
         submission=Submission(file=HOSTILE, digest=HOSTILE),
-        questions=(
-            Question(id=HOSTILE, title=HOSTILE, score=1.0, max_score=2.0, status="partial", checks=(check,)),
-        ),
+        questions=(Question(id=HOSTILE, title=HOSTILE, score=1.0, max_score=2.0, status="partial", checks=(check,)),),
         findings=(HOSTILE,),
         notes=(HOSTILE,),
         cells=(Cell(index=1, question=HOSTILE, status="error", error=HOSTILE),),

@@ -9,9 +9,9 @@ from autograder.sandbox.supervisor import Job, Outcome, PlannedCell, Sandbox
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SMALL = Limits(
-    cell_cpu_seconds=1.0,
-    notebook_cpu_seconds=3.0,
-    grace_cpu_seconds=0.5,
+    cell_cpu_seconds=0.5,
+    notebook_cpu_seconds=2.0,
+    grace_cpu_seconds=0.3,
     grace_wall_seconds=1.0,
     idle_wall_seconds=20.0,
     idle_cpu_seconds=0.1,

@@ -10,6 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
 from autograder.sandbox import forkserver
 from autograder.sandbox.protocol import Decoder, encode
 

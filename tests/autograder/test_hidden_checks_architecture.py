@@ -1,23 +1,23 @@
-"""The hidden checks of the architecture and of compile: each right variant passes, each mistake fails its own check alone.
+"""The hidden checks of the architecture and of compile: right variants pass, each mistake fails its own check alone.
 
 The evidence comes from real Keras models, described as the sandboxed child describes them.
 """
 
 import shutil
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import keras
 import pytest
 from keras import Input, Model, Sequential, layers
-from keras_evidence import Recorder
+from keras_evidence import QUESTIONS, Recorder, cells
 
 from autograder import assignment as assignments
 from autograder.checks import points, session
 
 COURSE = Path(__file__).parents[2]
 FILES = ("conftest.py", "designs.py", "statement.py", "test_encoder_and_decoder.py", "test_compilation.py")
-QUESTIONS = ("build-encoder", "encoder-size", "build-decoder", "decoder-size", "autoencoder", "compile")
 
 
 def encoder_layers(d, *, filters=(8, 16, 32), kernel=(2, 2), activation="relu"):
@@ -87,7 +87,7 @@ def nested(make):
 
 def added_one_by_one(make):
     def build(d):
-        model = Sequential(name="mine")
+        model = Sequential(name=f"my_{make.__name__}")
         for layer in make(d):
             model.add(layer)
         return model
@@ -135,6 +135,15 @@ def relu_after_pooling(d):
     ])  # fmt: skip
 
 
+@cache
+def kept(build, dimension):
+    """Build a model of the reference once for all tests: they only read it."""
+    return build(dimension)
+
+
+REFERENCE_ENCODER, REFERENCE_DECODER = encoder(), decoder()
+
+
 class OwnModel(keras.Model):
     def __init__(self, d):
         super().__init__()
@@ -148,8 +157,8 @@ class OwnModel(keras.Model):
 class Work:
     """What a student made; the reference, unless something else is said."""
 
-    build_encoder: object = staticmethod(encoder())
-    build_decoder: object = staticmethod(decoder())
+    build_encoder: object = staticmethod(lambda d: kept(REFERENCE_ENCODER, d))
+    build_decoder: object = staticmethod(lambda d: kept(REFERENCE_DECODER, d))
     encoder: object = None
     decoder: object = None
     chain: object = None
@@ -194,6 +203,12 @@ def evidence_of(work):
     return recorder.evidence
 
 
+@dataclass(frozen=True)
+class Course:
+    assignment: object
+    checks: Path
+
+
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     """The assignment with the checks of these questions alone, so that nothing is trained here."""
@@ -203,13 +218,13 @@ def course(tmp_path_factory):
     checks.mkdir(parents=True)
     for name in FILES:
         shutil.copy(COURSE / "tests" / "autoencoders" / name, checks)
-    return assignments.load(root, "autoencoders")
+    return Course(assignments.load(root, "autoencoders"), checks)
 
 
 @pytest.fixture
 def graded(course):
-    def grade(work):
-        return session.run(course, evidence_of(work))
+    def grade(work, **sources):
+        return session.run(course.assignment, evidence_of(work), session.Context(cells=cells(**sources)))
 
     return grade
 
@@ -223,7 +238,9 @@ RIGHT = {
     "functional": Work(functional(encoder_layers), functional(decoder_layers)),
     "nested": Work(nested(encoder_layers), nested(decoder_layers)),
     "add": Work(added_one_by_one(encoder_layers), added_one_by_one(decoder_layers)),
-    "same padding": Work(encoder((1, conv(8, padding="same")), (3, conv(16, padding="same")), (5, conv(32, padding="same")))),
+    "same padding": Work(
+        encoder((1, conv(8, padding="same")), (3, conv(16, padding="same")), (5, conv(32, padding="same")))
+    ),
     "padding of one convolution and one pooling": Work(
         encoder((3, conv(padding="same")), (4, lambda d: layers.MaxPool2D(2, padding="same")))
     ),
@@ -249,37 +266,75 @@ RIGHT = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_variant_passes_every_check(graded, name):
     results = graded(RIGHT[name])
-    assert {(result.id, result.message) for result in results if result.question in QUESTIONS and result.status != "passed"} == set()
+    assert {
+        (result.id, result.message) for result in results if result.question in QUESTIONS and result.status != "passed"
+    } == set()
     assert len([result for result in results if result.question in QUESTIONS]) == 28
 
 
 # What a student does wrong, the one check that fails, and words that its message must hold.
 MISTAKES = {
     # the encoder
-    "first convolution: 16 filters": (Work(encoder((1, conv(16)))), "first-convolution", "8 filters expected, 16 found"),
+    "first convolution: 16 filters": (
+        Work(encoder((1, conv(16)))),
+        "first-convolution",
+        "8 filters expected, 16 found",
+    ),
     "second convolution: 32 filters": (
-        Work(encoder((3, conv(32)))), "second-convolution", "Second convolution: 16 filters expected, 32 found"),
-    "third convolution: 64 filters": (Work(encoder((5, conv(64)))), "third-convolution", "32 filters expected, 64 found"),
-    "first convolution: 3 x 3": (Work(encoder((1, conv(8, 3)))), "first-convolution", "kernel of 2 x 2 expected, 3 x 3"),
+        Work(encoder((3, conv(32)))),
+        "second-convolution",
+        "Second convolution: 16 filters expected, 32 found",
+    ),
+    "third convolution: 64 filters": (
+        Work(encoder((5, conv(64)))),
+        "third-convolution",
+        "32 filters expected, 64 found",
+    ),
+    "first convolution: 3 x 3": (
+        Work(encoder((1, conv(8, 3)))),
+        "first-convolution",
+        "kernel of 2 x 2 expected, 3 x 3",
+    ),
     "second convolution: 3 x 3": (Work(encoder((3, conv(16, 3)))), "second-convolution", "3 x 3 found"),
     "third convolution: 1 x 2": (Work(encoder((5, conv(32, (1, 2))))), "third-convolution", "1 x 2 found"),
     "first convolution: no relu": (
-        Work(encoder((1, conv(8, activation=None)))), "first-convolution", "relu expected, none found"),
+        Work(encoder((1, conv(8, activation=None)))),
+        "first-convolution",
+        "relu expected, none found",
+    ),
     "second convolution: tanh": (Work(encoder((3, conv(activation="tanh")))), "second-convolution", "tanh found"),
     "third convolution: sigmoid": (Work(encoder((5, conv(32, activation="sigmoid")))), "third-convolution", "sigmoid"),
-    "second convolution: strides": (Work(encoder((3, conv(strides=2)))), "second-convolution", "strides of 1 x 1 expected"),
+    "second convolution: strides": (
+        Work(encoder((3, conv(strides=2)))),
+        "second-convolution",
+        "strides of 1 x 1 expected",
+    ),
     "second convolution: dilation": (Work(encoder((3, conv(dilation_rate=2)))), "second-convolution", "dilation"),
     "second convolution: two mistakes in one layer": (
-        Work(encoder((3, conv(24, 3, activation="elu")))), "second-convolution", "16 filters expected, 24 found; "),
+        Work(encoder((3, conv(24, 3, activation="elu")))),
+        "second-convolution",
+        "16 filters expected, 24 found; ",
+    ),
     "second convolution: depthwise separable": (
         Work(encoder((3, lambda d: layers.SeparableConv2D(16, 2, activation="relu")))),
-        "second-convolution", "a separable convolution found"),
+        "second-convolution",
+        "a separable convolution found",
+    ),
     "first max-pooling: 3 x 3": (
-        Work(encoder((2, lambda d: layers.MaxPool2D(3)))), "first-max-pooling", "window of 2 x 2 expected, 3 x 3 found"),
+        Work(encoder((2, lambda d: layers.MaxPool2D(3)))),
+        "first-max-pooling",
+        "window of 2 x 2 expected, 3 x 3 found",
+    ),
     "second max-pooling: average": (
-        Work(encoder((4, lambda d: layers.AveragePooling2D(2)))), "second-max-pooling", "an average pooling found"),
+        Work(encoder((4, lambda d: layers.AveragePooling2D(2)))),
+        "second-max-pooling",
+        "an average pooling found",
+    ),
     "second max-pooling: strides of 1": (
-        Work(encoder((4, lambda d: layers.MaxPool2D(2, strides=1)))), "second-max-pooling", "strides of 2 x 2"),
+        Work(encoder((4, lambda d: layers.MaxPool2D(2, strides=1)))),
+        "second-max-pooling",
+        "strides of 2 x 2",
+    ),
     "first convolution missing": (Work(encoder((1, nothing))), "first-convolution", "First convolution: missing"),
     "first max-pooling missing": (Work(encoder((2, nothing))), "first-max-pooling", "missing"),
     "second convolution missing": (Work(encoder((3, nothing))), "second-convolution", "missing"),
@@ -287,103 +342,231 @@ MISTAKES = {
     "third convolution missing": (Work(encoder((5, nothing))), "third-convolution", "missing"),
     "flatten missing": (Work(encoder((6, nothing))), "flatten-layer", "missing"),
     "global pooling for flatten": (
-        Work(encoder((6, lambda d: layers.GlobalMaxPooling2D()))), "flatten-layer", "a global max-pooling found"),
+        Work(encoder((6, lambda d: layers.GlobalMaxPooling2D()))),
+        "flatten-layer",
+        "a global max-pooling found",
+    ),
     "dense missing": (Work(encoder((7, nothing))), "dense-layer-of-encoder", "missing"),
     "dense: no tanh": (Work(encoder((7, layers.Dense))), "dense-layer-of-encoder", "tanh expected, none found"),
     "dense: relu": (
-        Work(encoder((7, lambda d: layers.Dense(d, "relu")))), "dense-layer-of-encoder", "tanh expected, relu found"),
+        Work(encoder((7, lambda d: layers.Dense(d, "relu")))),
+        "dense-layer-of-encoder",
+        "tanh expected, relu found",
+    ),
     "latent dimension fixed at 2": (
-        Work(encoder((7, lambda d: layers.Dense(2, "tanh")))), "latent-dimension-of-encoder",
-        "build_encoder(7) ends with 2 neurons"),
+        Work(encoder((7, lambda d: layers.Dense(2, "tanh")))),
+        "latent-dimension-of-encoder",
+        "build_encoder(7) ends with 2 neurons",
+    ),
     "latent dimension fixed at 10": (
-        Work(encoder((7, lambda d: layers.Dense(10, "tanh")))), "latent-dimension-of-encoder", "ends with 10 neurons"),
+        Work(encoder((7, lambda d: layers.Dense(10, "tanh")))),
+        "latent-dimension-of-encoder",
+        "ends with 10 neurons",
+    ),
     "one neuron too many": (
-        Work(encoder((7, lambda d: layers.Dense(d + 1, "tanh")))), "latent-dimension-of-encoder", "3 neurons: 2 expected"),
+        Work(encoder((7, lambda d: layers.Dense(d + 1, "tanh")))),
+        "latent-dimension-of-encoder",
+        "3 neurons; 2 expected",
+    ),
     "filters follow the latent dimension": (
-        Work(encoder((1, lambda d: layers.Conv2D(4 * d, 2, activation="relu")))), "first-convolution",
-        "28 found (with build_encoder(7))"),
+        Work(encoder((1, lambda d: layers.Conv2D(4 * d, 2, activation="relu")))),
+        "first-convolution",
+        "28 found (with build_encoder(7))",
+    ),
     "a third max-pooling": (
         Work(encoder((5, lambda d: [layers.Conv2D(32, 2, activation="relu"), layers.MaxPool2D(2)]))),
-        "nothing-beyond-encoder", "A third max-pooling, after the third convolution, which the statement"),
+        "nothing-beyond-encoder",
+        "A third max-pooling, after the third convolution, which the statement",
+    ),
     "a dropout": (
-        Work(encoder((6, lambda d: [layers.Flatten(), layers.Dropout(0.2)]))), "nothing-beyond-encoder", "A dropout, after"),
+        Work(encoder((6, lambda d: [layers.Flatten(), layers.Dropout(0.2)]))),
+        "nothing-beyond-encoder",
+        "A dropout, after",
+    ),
     "a fourth convolution": (
-        Work(encoder((5, lambda d: [conv(32)(d), conv(64)(d)]))), "nothing-beyond-encoder", "A fourth convolution"),
+        Work(encoder((5, lambda d: [conv(32)(d), conv(64)(d)]))),
+        "nothing-beyond-encoder",
+        "A fourth convolution",
+    ),
     "a dense layer before the last": (
-        Work(encoder((6, lambda d: [layers.Flatten(), layers.Dense(16, "relu")]))), "nothing-beyond-encoder", "dense layer"),
+        Work(encoder((6, lambda d: [layers.Flatten(), layers.Dense(16, "relu")]))),
+        "nothing-beyond-encoder",
+        "dense layer",
+    ),
     "first two layers exchanged": (
-        Work(encoder((1, lambda d: layers.MaxPool2D(2)), (2, conv(8)))), "order-of-encoder", "another place"),
+        Work(encoder((1, lambda d: layers.MaxPool2D(2)), (2, conv(8)))),
+        "order-of-encoder",
+        "another place",
+    ),
     "filters of two convolutions exchanged": (
-        Work(encoder((1, conv(16)), (3, conv(8)))), "order-of-encoder", "first convolution and the second convolution"),
+        Work(encoder((1, conv(16)), (3, conv(8)))),
+        "order-of-encoder",
+        "first convolution and the second convolution",
+    ),
     "second max-pooling after the third convolution": (
-        Work(encoder((4, conv(32)), (5, lambda d: layers.MaxPool2D(2)))), "order-of-encoder", "another place"),
+        Work(encoder((4, conv(32)), (5, lambda d: layers.MaxPool2D(2)))),
+        "order-of-encoder",
+        "another place",
+    ),
     "no input shape": (Work(encoder((0, nothing))), "input-shape-of-encoder", "(28, 28, 1) expected, none found"),
     "another input shape": (
-        Work(encoder((0, lambda d: Input((32, 32, 1))))), "input-shape-of-encoder", "(32, 32, 1) found"),
+        Work(encoder((0, lambda d: Input((32, 32, 1))))),
+        "input-shape-of-encoder",
+        "(32, 32, 1) found",
+    ),
     # the decoder
     "dense: 7 * 7 * 4 neurons": (
         Work(build_decoder=decoder((1, lambda d: layers.Dense(196, "tanh")), (2, lambda d: layers.Reshape((7, 7, 4))))),
-        {"dense-layer-of-decoder", "reshape-layer"}, "392 neurons expected, 196 found"),
+        {"dense-layer-of-decoder", "reshape-layer"},
+        "392 neurons expected, 196 found",
+    ),
     "decoder's dense: relu": (
-        Work(build_decoder=decoder((1, lambda d: layers.Dense(392, "relu")))), "dense-layer-of-decoder", "relu found"),
+        Work(build_decoder=decoder((1, lambda d: layers.Dense(392, "relu")))),
+        "dense-layer-of-decoder",
+        "relu found",
+    ),
     "decoder's dense: no activation": (
-        Work(build_decoder=decoder((1, lambda d: layers.Dense(392)))), "dense-layer-of-decoder", "none found"),
+        Work(build_decoder=decoder((1, lambda d: layers.Dense(392)))),
+        "dense-layer-of-decoder",
+        "none found",
+    ),
     "reshape to (14, 14, 2)": (
-        Work(build_decoder=decoder((2, lambda d: layers.Reshape((14, 14, 2))))), "reshape-layer",
-        "the shape (7, 7, 8) expected, (14, 14, 2) found"),
+        Work(build_decoder=decoder((2, lambda d: layers.Reshape((14, 14, 2))))),
+        "reshape-layer",
+        "the shape (7, 7, 8) expected, (14, 14, 2) found",
+    ),
     "transposed convolution: 16 filters": (
-        Work(build_decoder=decoder((3, up(16)))), "first-transposed-convolution", "8 filters expected, 16 found"),
+        Work(build_decoder=decoder((3, up(16)))),
+        "first-transposed-convolution",
+        "8 filters expected, 16 found",
+    ),
     "transposed convolution: 3 x 3": (
-        Work(build_decoder=decoder((3, up(8, 3)))), "first-transposed-convolution", "3 x 3 found"),
+        Work(build_decoder=decoder((3, up(8, 3)))),
+        "first-transposed-convolution",
+        "3 x 3 found",
+    ),
     "transposed convolution: no strides": (
-        Work(build_decoder=decoder((3, up(strides=1)))), "first-transposed-convolution", "strides of 2 x 2 expected, 1 x 1"),
+        Work(build_decoder=decoder((3, up(strides=1)))),
+        "first-transposed-convolution",
+        "strides of 2 x 2 expected, 1 x 1",
+    ),
     "transposed convolution: no activation": (
-        Work(build_decoder=decoder((3, up(activation=None)))), "first-transposed-convolution", "none found"),
+        Work(build_decoder=decoder((3, up(activation=None)))),
+        "first-transposed-convolution",
+        "none found",
+    ),
     "transposed convolution: valid padding and strides of 1": (
-        Work(build_decoder=decoder((3, up(strides=1, padding="valid")))), "first-transposed-convolution", "same padding"),
+        Work(build_decoder=decoder((3, up(strides=1, padding="valid")))),
+        "first-transposed-convolution",
+        "same padding",
+    ),
     "a convolution for the transposed one": (
-        Work(build_decoder=decoder((3, conv(8, padding="same")))), "first-transposed-convolution", "a convolution found"),
+        Work(build_decoder=decoder((3, conv(8, padding="same")))),
+        "first-transposed-convolution",
+        "a convolution found",
+    ),
     "last layer: 3 filters": (
-        Work(build_decoder=decoder((4, up(3)))), "second-transposed-convolution", "1 filter expected, 3 found"),
+        Work(build_decoder=decoder((4, up(3)))),
+        "second-transposed-convolution",
+        "1 filter expected, 3 found",
+    ),
     "last layer: sigmoid": (
-        Work(build_decoder=decoder((4, up(1, activation="sigmoid")))), "second-transposed-convolution", "sigmoid found"),
+        Work(build_decoder=decoder((4, up(1, activation="sigmoid")))),
+        "second-transposed-convolution",
+        "sigmoid found",
+    ),
     "last layer missing": (Work(build_decoder=decoder((4, nothing))), "second-transposed-convolution", "missing"),
     "one layer more": (
-        Work(build_decoder=decoder((4, lambda d: [up(1)(d), conv(1, padding="same")(d)]))), "nothing-beyond-decoder",
-        "A convolution, after the second transposed convolution"),
+        Work(build_decoder=decoder((4, lambda d: [up(1)(d), conv(1, padding="same")(d)]))),
+        "nothing-beyond-decoder",
+        "A convolution, after the second transposed convolution",
+    ),
     "decoder without input shape": (
-        Work(build_decoder=decoder((0, nothing))), "input-shape-of-decoder", "(latent_dimension,) expected, none found"),
+        Work(build_decoder=decoder((0, nothing))),
+        "input-shape-of-decoder",
+        "(latent_dimension,) expected, none found",
+    ),
     "decoder fixed at 2": (
-        Work(build_decoder=decoder((0, lambda d: Input((2,))))), "latent-dimension-of-decoder",
-        "build_decoder(7) takes inputs of shape (2,)"),
+        Work(build_decoder=decoder((0, lambda d: Input((2,))))),
+        "latent-dimension-of-decoder",
+        "build_decoder(7) takes inputs of shape (2,)",
+    ),
     "decoder's last two exchanged": (
-        Work(build_decoder=decoder((3, up(1)), (4, up(8)))), "order-of-decoder", "another place"),
+        Work(build_decoder=decoder((3, up(1)), (4, up(8)))),
+        "order-of-decoder",
+        "another place",
+    ),
     # the sizes, and the chain
     "encoder for 3": (
         Work(encoder=lambda: encoder()(3), chain=lambda e, d: build_autoencoder(e, decoder()(3))),
-        {"encoder-gives-two-numbers", "autoencoder-contains-the-two"}, "two numbers expected"),
+        {"encoder-gives-two-numbers", "autoencoder-contains-the-two"},
+        "two numbers expected",
+    ),
     "another encoder": (
-        Work(encoder=lambda: encoder((5, conv(16)))(2)), "encoder-is-built-by-the-function", "other layers than"),
+        Work(encoder=lambda: encoder((5, conv(16)))(2)),
+        "encoder-is-built-by-the-function",
+        "other layers than",
+    ),
     "another decoder": (
-        Work(decoder=lambda: decoder((4, up(1, activation="sigmoid")))(2)), "decoder-is-built-by-the-function", "other layers"),
+        Work(decoder=lambda: decoder((4, up(1, activation="sigmoid")))(2)),
+        "decoder-is-built-by-the-function",
+        "other layers",
+    ),
     "chain of fresh models": (
-        Work(chain=lambda e, d: build_autoencoder(encoder()(2), decoder()(2))), "autoencoder-contains-the-two",
-        "does not contain your encoder"),
-    "only the encoder": (Work(chain=lambda e, d: Model(e.inputs, e.outputs)), "autoencoder-is-the-chain", "not your encoder"),
+        Work(chain=lambda e, d: build_autoencoder(encoder()(2), decoder()(2))),
+        "autoencoder-contains-the-two",
+        "does not contain your encoder",
+    ),
+    "only the encoder": (
+        Work(chain=lambda e, d: Model(e.inputs, e.outputs)),
+        "autoencoder-is-the-chain",
+        "not your encoder",
+    ),
     "a layer between the two": (
-        Work(chain=lambda e, d: Sequential([e, layers.Dense(2), d])), "autoencoder-is-the-chain", "other layers"),
+        Work(chain=lambda e, d: Sequential([e, layers.Dense(2), d])),
+        "autoencoder-is-the-chain",
+        "other layers",
+    ),
     # compile
     "mean absolute error": (
-        Work(compile=lambda m: m.compile(loss="mae")), "loss-is-mean-squared-error", "mean squared error was expected"),
+        Work(compile=lambda m: m.compile(loss="mae")),
+        "loss-is-mean-squared-error",
+        "mean squared error was expected",
+    ),
     "binary cross-entropy": (
-        Work(compile=lambda m: m.compile(loss=keras.losses.BinaryCrossentropy())), "loss-is-mean-squared-error", "can rebuild"),
+        Work(compile=lambda m: m.compile(loss=keras.losses.BinaryCrossentropy())),
+        "loss-is-mean-squared-error",
+        "can rebuild",
+    ),
     "a loss for classes": (
-        Work(compile=lambda m: m.compile(loss="sparse_categorical_crossentropy")), "loss-compares-pixels", "classes"),
+        Work(compile=lambda m: m.compile(loss="sparse_categorical_crossentropy")),
+        "loss-compares-pixels",
+        "classes",
+    ),
     "no loss": (Work(compile=lambda m: m.compile(optimizer="adam")), "loss-compares-pixels", "without a loss"),
     "a name that Keras does not know": (Work(compile=lambda m: m.compile(loss="msee")), "loss-compares-pixels", "msee"),
     "compiles the autoencoder": (
-        Work(extra={"compiles_autoencoder": True}), "loss-compares-pixels", "use its argument"),
-}  # fmt: skip
+        Work(extra={"compiles_autoencoder": True}),
+        "loss-compares-pixels",
+        "use its argument",
+    ),
+}
+
+
+CHAIN = {"autoencoder-is-the-chain", "autoencoder-goes-from-image-to-image", "autoencoder-contains-the-two"}
+# What can not be judged, or is part of what the failed check says: skipped, and nothing lost by it.
+CONSEQUENCES = {
+    **dict.fromkeys(
+        ("flatten missing", "latent dimension fixed at 10", "one neuron too many", "another input shape"), CHAIN
+    ),
+    "dense missing": {"latent-dimension-of-encoder", *CHAIN},
+    "decoder without input shape": {"latent-dimension-of-decoder"},
+    "only the encoder": CHAIN - {"autoencoder-is-the-chain"},
+    "a layer between the two": CHAIN - {"autoencoder-is-the-chain"},
+    "a loss for classes": {"loss-is-mean-squared-error"},
+    "no loss": {"loss-is-mean-squared-error"},
+    "a name that Keras does not know": {"loss-is-mean-squared-error"},
+}
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -393,4 +576,196 @@ def test_a_mistake_fails_its_own_check_alone(graded, name):
     expected = {expected} if isinstance(expected, str) else expected
     assert not_passed(results) == expected
     assert not_passed(results, "needs_review") == set()
+    assert not_passed(results, "skipped") <= CONSEQUENCES.get(name, set())
     assert words in " ".join(result.message for result in results if result.status == "failed")
+
+
+# Two mistakes at once: (change of the encoder, the check that fails).
+SINGLE = [
+    ((1, conv(9)), "first-convolution"),
+    ((2, lambda d: layers.AveragePooling2D(2)), "first-max-pooling"),
+    ((3, conv(16, activation=None)), "second-convolution"),
+    ((4, nothing), "second-max-pooling"),
+    ((5, nothing), "third-convolution"),
+    ((6, lambda d: [layers.Flatten(), layers.Dropout(0.1)]), "nothing-beyond-encoder"),
+    ((7, lambda d: layers.Dense(2, "tanh")), "latent-dimension-of-encoder"),
+    ((0, nothing), "input-shape-of-encoder"),
+]
+
+
+@pytest.mark.parametrize("first", range(len(SINGLE)))
+def test_two_mistakes_fail_their_two_checks(graded, first):
+    second = (first + 3) % len(SINGLE)
+    changes, checks = zip(SINGLE[first], SINGLE[second], strict=True)
+    assert not_passed(graded(Work(encoder(*changes)))) == set(checks)
+
+
+def score_of(course, results, question):
+    (found,) = (one for one in points.questions(course.assignment, results) if one.id == question)
+    return found.score, found.awaiting_review, found.status
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "expected"),
+    [
+        ("the reference", "build-encoder", (15.0, 0.0, "passed")),
+        ("the reference", "compile", (8.0, 0.0, "passed")),
+        ("a third max-pooling", "build-encoder", (14.0, 0.0, "partial")),
+        ("second convolution missing", "build-encoder", (13.0, 0.0, "partial")),
+        ("decoder fixed at 2", "build-decoder", (13.0, 0.0, "partial")),
+        ("mean absolute error", "compile", (4.0, 0.0, "partial")),
+        ("compiles the autoencoder", "compile", (6.0, 0.0, "partial")),
+        ("a loss for classes", "compile", (0.0, 0.0, "failed")),
+        ("latent dimension fixed at 10", "autoencoder", (0.0, 4.0, "skipped")),
+    ],
+)
+def test_points_follow_the_weights(graded, course, name, question, expected):
+    work = RIGHT[name] if name in RIGHT else MISTAKES[name][0]
+    assert score_of(course, graded(work), question) == expected
+
+
+def test_the_cost_of_a_layer_too_many_is_a_setting(graded, course):
+    file = course.checks / "test_encoder_and_decoder.py"
+    before = file.read_text()
+    file.write_text(before.replace('"third-max-pooling": 1.0', '"third-max-pooling": 0'))
+    try:
+        results = graded(MISTAKES["a third max-pooling"][0])
+    finally:
+        file.write_text(before)
+    (result,) = (result for result in results if result.id == "build-encoder/nothing-beyond-encoder")
+    assert (result.status, result.finding) == ("passed", "third-max-pooling")
+    assert result.message.startswith("A third max-pooling, after the third convolution")
+
+
+# What the grader can not know waits for a person
+
+
+class Dense(layers.Dense):
+    """A class of the notebook's own under the name of Keras's."""
+
+
+UNKNOWN = {
+    "a subclassed model": OwnModel,
+    "a Lambda layer": encoder((6, lambda d: [layers.Lambda(lambda x: x), layers.Flatten()])),
+    "a class of one's own": encoder((7, lambda d: Dense(d, activation="tanh"))),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_not_known_waits_for_a_person(graded, course, name):
+    results = graded(Work(UNKNOWN[name]))
+    assert not_passed(results, "failed") == set()
+    assert score_of(course, results, "build-encoder") == (0.0, 15.0, "needs_review")
+    assert score_of(course, results, "autoencoder") == (0.0, 4.0, "needs_review")
+    assert score_of(course, results, "build-decoder") == (15.0, 0.0, "passed")
+
+
+def test_weights_that_do_not_belong_to_the_layers_are_no_right_answer(course):
+    evidence = evidence_of(Work())
+    position = evidence.value("build-encoder", "latent-2").model
+    snapshot = evidence.models[position]
+    shapes = (*snapshot.weight_shapes[:-2], (5, 2), (2,))
+    evidence.models[position] = snapshot.model_copy(update={"weight_shapes": shapes, "weights": ()})
+    results = session.run(course.assignment, evidence, session.Context(cells=cells()))
+    assert score_of(course, results, "build-encoder") == (0.0, 0.0, "failed")
+    assert "do not belong to its layers" in results[0].message
+
+
+# Nothing there, or an error in its place
+
+
+def raising(d):
+    raise ValueError("Kernel size must be positive")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (raising, "build_encoder(2) raised ValueError: Kernel size must be positive."),
+        (lambda d: None, "build_encoder(2) returns nothing. Does the function end with return?"),
+    ],
+)
+def test_a_builder_that_gives_no_model_pays_once_with_the_reason(graded, course, build, message):
+    results = graded(Work(build))
+    assert {result.message for result in results if result.question == "build-encoder"} == {message}
+    assert score_of(course, results, "build-encoder") == (0.0, 0.0, "failed")
+    assert score_of(course, results, "encoder-size") == (0.0, 2.0, "skipped")
+    assert score_of(course, results, "autoencoder") == (0.0, 4.0, "skipped")
+    assert score_of(course, results, "build-decoder") == (15.0, 0.0, "passed")
+
+
+def test_a_builder_that_raises_for_other_dimensions_fails_there_alone(graded):
+    results = graded(Work(lambda d: encoder()(d) if d == 2 else raising(d)))
+    assert not_passed(results) == {"latent-dimension-of-encoder"}
+    assert any("build_encoder(7) raised ValueError" in result.message for result in results)
+
+
+def test_an_empty_answer_is_not_answered_and_no_row_of_errors(graded, course):
+    stub = 'def build_encoder(latent_dimension):\n    """Return a new encoder."""\n    # YOUR CODE HERE'
+    empty = dict.fromkeys(("encoder_size", "autoencoder", "decoder_size", "compile"), "# YOUR CODE HERE")
+    nothing_built = Work(lambda d: None, lambda d: None, compile=lambda model: None)
+    results = graded(nothing_built, build_encoder=stub, build_decoder=stub, **empty)
+    assert {(result.status, result.message) for result in results} == {("failed", "Not answered.")}
+    assert {score_of(course, results, question)[:2] for question in QUESTIONS} == {(0.0, 0.0)}
+
+
+def test_an_encoder_without_its_function_is_judged_where_it_was_asked_for(graded, course):
+    results = graded(Work(raising, encoder=lambda: encoder()(2)))
+    assert score_of(course, results, "build-encoder") == (0.0, 0.0, "failed")
+    assert score_of(course, results, "encoder-size") == (2.0, 0.0, "passed")
+    assert score_of(course, results, "autoencoder") == (4.0, 0.0, "passed")
+
+
+def own_loss(target, output):
+    return keras.ops.mean((target - output) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("compile_function", "expected", "words"),
+    [
+        (lambda model: model.compile(loss=own_loss), (0.0, 8.0, "needs_review"), "own_loss"),
+        (lambda model: None, (0.0, 0.0, "failed"), "never calls model.compile"),
+        (raising, (0.0, 0.0, "failed"), "raised ValueError: Kernel size"),
+        (lambda model: model.compile(keras.optimizers.Adam(lr=0.1), "mse"), (0.0, 0.0, "failed"), "Keras 2"),
+        (lambda model: [model.compile(loss="mae"), model.compile(loss="mse")], (8.0, 0.0, "passed"), ""),
+        (lambda model: [model.compile(loss="mse"), model.compile(loss="mae")], (4.0, 0.0, "partial"), "mean absolute"),
+    ],
+)
+def test_compilations_are_judged_by_what_was_given_to_compile(graded, course, compile_function, expected, words):
+    results = graded(Work(compile=compile_function))
+    assert score_of(course, results, "compile") == expected
+    assert words in " ".join(result.message for result in results if result.question == "compile")
+
+
+def test_a_compilation_without_the_function_is_right_with_a_note(course):
+    recorder = Recorder()
+    record = {"cell": QUESTIONS.index("compile"), "model_identity": 1, "loss": "mse", "optimizer": "adam"}
+    recorder.channel.record("compilation", record)
+    recorder.value("compile", "compile", kind="missing")
+    results = session.run(course.assignment, recorder.evidence, session.Context(cells=cells()))
+    assert score_of(course, results, "compile") == (8.0, 0.0, "passed")
+    assert any("without it was graded" in result.message for result in results)
+
+
+# The fixtures with which an instructor writes
+
+
+def test_fixtures_are_keras_models_and_arrays(course):
+    file = course.checks / "test_added.py"
+    file.write_text(
+        """
+import numpy as np, pytest
+
+@pytest.mark.question("encoder-size")
+def test_added(encoder, decoder, autoencoder, encoder_for, decoder_for):
+    assert (encoder.count_params(), decoder.count_params(), autoencoder.count_params()) == (4250, 1473, 5723)
+    assert encoder_for(7).output_shape == (None, 7) and decoder_for(7).input_shape == (None, 7)
+    image = np.zeros((1, 28, 28, 1), "float32")
+    assert autoencoder(image).shape == image.shape
+"""
+    )
+    try:
+        results = session.run(course.assignment, evidence_of(Work()), session.Context(cells=cells()))
+    finally:
+        file.unlink()
+    assert [result.status for result in results if result.id == "encoder-size/added"] == ["passed"]

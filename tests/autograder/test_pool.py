@@ -158,7 +158,7 @@ def test_an_error_while_workers_are_made_is_raised_as_it_was(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("error", [None, RuntimeError])
 def test_workers_that_die_as_they_start_are_not_started_for_ever(tmp_path: Path, error: type[Exception]) -> None:
-    with pytest.raises(GraderFault, match="as they start; see .*log"):
+    with pytest.raises(GraderFault, match=r"as they start; see .*log"):
         list(pool.run(partial(broken_work, error), ["a"], 1, tmp_path / "log", LONG))
 
 

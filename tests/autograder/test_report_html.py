@@ -9,7 +9,7 @@ import pytest
 import report_samples as samples
 
 from autograder.report.html import render_class, render_student
-from autograder.report.model import Execution, Report
+from autograder.report.model import Check, Execution, Question, Report
 from autograder.report.summary import NO_ISOLATION_WARNING, row_of, summarise
 
 OUR_ELEMENTS = {
@@ -183,8 +183,24 @@ def test_every_question_and_every_message_is_shown() -> None:
 def test_only_what_needs_a_look_is_unfolded() -> None:
     folded = re.findall(r'<details class="question (\w+)">', PAGES["a report"])
     unfolded = re.findall(r'<details class="question (\w+)" open>', PAGES["a report"])
-    assert folded == ["passed", "passed"]
-    assert unfolded == ["partial", "failed", "needs_review", "needs_review"]
+    assert folded == ["passed", "passed", "needs_review"]
+    assert unfolded == ["partial", "failed", "needs_review"]
+
+
+def test_a_message_that_all_checks_share_is_told_once_and_folded() -> None:
+    checks = tuple(
+        Check(id=f"check-{number}", title=f"Layer {number}.", status="failed", message="Not answered.")
+        for number in range(5)
+    )
+    question = Question(id="q", title="Build", score=0.0, max_score=9.0, status="failed", checks=checks)
+    page = render_student(samples.report(questions=(question,)))
+    assert Page(page).words.count("Not answered.") == 1
+    assert "Layer 4." in Page(page).words and '<details class="question failed">' in page
+    mixed = question.model_copy(update={"checks": (*checks, check_passed)})
+    assert Page(render_student(samples.report(questions=(mixed,)))).words.count("Not answered.") == 5
+
+
+check_passed = Check(id="passed", title="Right.", status="passed")
 
 
 def test_status_is_told_by_a_word_and_not_by_colour_alone() -> None:

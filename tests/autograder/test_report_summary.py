@@ -95,9 +95,7 @@ def test_the_table_is_aligned_whatever_the_names() -> None:
 
 
 def test_the_table_tells_the_whole_in_its_last_line() -> None:
-    last = render_table(
-        summary_of(samples.report(), samples.ungradable(), samples.grader_fault())
-    ).splitlines()[-1]
+    last = render_table(summary_of(samples.report(), samples.ungradable(), samples.grader_fault())).splitlines()[-1]
     assert last == (
         "3 submissions, mean 25.5 of 41, 48 points wait for a person, 1 not gradable, 1 with a fault of the grader"
     )

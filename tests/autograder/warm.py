@@ -5,31 +5,51 @@ The child is the sandbox's runner without its walls: what is tested here is what
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from autograder.evidence import Evidence, parse
+from autograder.evidence import CellOutcome, Evidence, parse
 from autograder.sandbox.protocol import Decoder, Frame, encode
 
-TIMEOUT = 120
+TIMEOUT = 240
+
+
+class Run:
+    """The frames of one execution and the evidence in them."""
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self.frames = frames
+        self.evidence: Evidence = parse(frames)
+
+    def cell(self, index: int) -> CellOutcome:
+        return next(cell for cell in self.evidence.cells if cell.index == index)
+
+    def statuses(self) -> list[str]:
+        return [cell.status for cell in self.evidence.cells]
+
+    def printed(self, index: int, stream: str = "stdout") -> str:
+        return "".join(o.text for o in self.evidence.outputs if o.index == index and o.stream == stream)
 
 
 class WarmProcess:
-    """The client's side: ``run`` runs one notebook in a fresh fork."""
+    """The client's side of the helper process."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        self._socket = ours
+        self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.autograder.warm", str(theirs.fileno())],
+            [sys.executable, __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stderr=subprocess.DEVNULL,
         )
         theirs.close()
 
@@ -47,29 +67,22 @@ class WarmProcess:
         ours.sendall(encode({"event": "job", **job}))
         return ours, pid
 
-    def run(self, cells: Sequence[Any], **options: Any) -> Run:
-        """Run cells (sources, or dictionaries of a planned cell) to the end; return what came out."""
-        channel, pid = self.start(job(cells, **options))
-        with channel:
-            frames = list(_frames(channel))
-        return Run(frames, pid)
+
+@cache
+def warm() -> WarmProcess:
+    """Return the helper process of this test session."""
+    process = WarmProcess()
+    atexit.register(process.close)
+    return process
 
 
-class Run:
-    """The frames of one execution and the evidence in them."""
-
-    def __init__(self, frames: list[Frame], pid: int) -> None:
-        self.frames = frames
-        self.pid = pid
-        self.evidence: Evidence = parse(frames)
-        assert self.evidence.malformed == []
-
-    def printed(self, cell: int, stream: str = "stdout") -> str:
-        texts = (o.text for o in self.evidence.outputs if o.index == cell and o.stream == stream)
-        return "".join(texts)
-
-    def statuses(self) -> list[str]:
-        return [cell.status for cell in self.evidence.cells]
+def run(cells: Sequence[Any], **options: Any) -> Run:
+    """Run cells (sources, or dictionaries of a planned cell) to the end; return what came out, which must be well formed."""
+    channel, _ = warm().start(job(cells, **options))
+    with channel:
+        result = Run(list(frames(channel)))
+    assert result.evidence.malformed == []
+    return result
 
 
 def job(
@@ -85,17 +98,12 @@ def job(
         given = {"source": cell} if isinstance(cell, str) else dict(cell)
         given["source"] = textwrap.dedent(given["source"]).strip("\n")
         planned.append({"index": index, "kind": "answer", "question": None, "exports": [], **given})
-    return {
-        "cells": planned,
-        "probes": probes or {},
-        "seed": seed,
-        "training": training,
-        "reduced": list(reduced),
-        "limits": limits or {},
-    }
+    options = {"seed": seed, "training": training, "reduced": list(reduced), "limits": limits or {}}
+    return {"cells": planned, "probes": probes or {}, **options}
 
 
-def _frames(channel: socket.socket):
+def frames(channel: socket.socket) -> Iterator[Frame]:
+    """Yield the frames that arrive until the child has gone."""
     decoder = Decoder()
     while data := channel.recv(1 << 20):
         yield from decoder.feed(data)
@@ -103,13 +111,11 @@ def _frames(channel: socket.socket):
 
 def _serve(descriptor: int) -> None:
     """Fork a child for each socket that arrives, until the client is gone."""
-    import numpy as np
-
     from autograder.sandbox import forkserver, runner
     from autograder.sandbox.guest import data
 
     forkserver.preload()
-    data.provide({"mnist": _small_digits(np)})
+    data.provide({"mnist": _some_digits()})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(fileno=descriptor)
     while True:
@@ -118,31 +124,22 @@ def _serve(descriptor: int) -> None:
             return
         pid = os.fork()
         if pid == 0:
-            server.close()
-            status = 1
             try:
+                server.close()
                 runner.main(socket.socket(fileno=descriptors[0]))
-                status = 0
-            except BaseException:
-                import traceback
-
-                traceback.print_exc(file=sys.__stderr__)
             finally:
-                os._exit(status)
+                os._exit(0)
         os.close(descriptors[0])
         server.sendall(pid.to_bytes(4, "little"))
 
 
-def _small_digits(np: Any) -> dict[str, Any]:
-    """Return a small data set of the shape of MNIST: honest digits where the file is there, else noise."""
-    from pathlib import Path
+def _some_digits() -> dict[str, Any]:
+    """Return the first images of the data set: as many as keep the tests quick."""
+    import numpy as np
 
-    path = Path(__file__).parents[2] / "data" / "mnist.npz"
-    with np.load(path, allow_pickle=False) as archive:
+    with np.load(Path(__file__).parents[2] / "data" / "mnist.npz", allow_pickle=False) as archive:
         sizes = {"x_train": 2_000, "y_train": 2_000, "x_test": 500, "y_test": 500}
         return {key: archive[key][:size] for key, size in sizes.items()}
-
-
 
 
 if __name__ == "__main__":

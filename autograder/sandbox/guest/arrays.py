@@ -36,10 +36,11 @@ class ArrayTable:
 
     def position(self, value: Any) -> int | None:
         """Send an array unless an equal one was sent; return its position, None when it is no array of numbers."""
-        array = as_array(value)
-        if array is None:
+        found = _read(value)
+        if found is None:
             return None
-        view = _View(name(array.dtype), array if array.ndim else array.reshape(1), self.sample)
+        array, dtype = found
+        view = _View(name(dtype), array if array.ndim else array.reshape(1), self.sample)
         digest = view.digest
         if digest not in self._known:
             if len(self._known) >= _TABLE_LIMIT:
@@ -113,6 +114,12 @@ def as_array(value: Any) -> Floats | None:
 
     Lists of numbers or of arrays count; texts that are numbers (labels such as ``"7"``) are read as such.
     """
+    found = _read(value)
+    return None if found is None else found[0]
+
+
+def _read(value: Any) -> tuple[Floats, np.dtype[Any]] | None:
+    """Return an object's numbers and the type in which they stood."""
     array = numbers_of(value)
     if array is None and type(value) in (list, tuple) and 0 < len(value) <= _LIST_LIMIT:
         try:
@@ -122,8 +129,9 @@ def as_array(value: Any) -> Floats | None:
     if array is None or array.ndim > 8:
         return None
     if array.dtype.kind in "USO":
-        return _texts_as_numbers(array)
-    return array if array.dtype.kind in "biuf" else None
+        numbers = _texts_as_numbers(array)
+        return None if numbers is None else (numbers, array.dtype)
+    return (array, array.dtype) if array.dtype.kind in "biuf" else None
 
 
 def _leaf(value: Any) -> Any:
@@ -195,4 +203,6 @@ def _block_figures(block: Floats) -> tuple[int, float, float, float, float, bool
         minimum, maximum = float(block.min()), float(block.max())
     total = float(block.sum(dtype=None if block.dtype == np.float64 or maximum - minimum < 1e6 else np.float64))
     centred = block - block.dtype.type(total / block.size)
-    return block.size, minimum, maximum, total, float(np.dot(centred, centred)), finite
+    np.square(centred, out=centred)
+    # Not by a dot product: the threads of a linear algebra library cost more than they save here.
+    return block.size, minimum, maximum, total, float(centred.sum()), finite

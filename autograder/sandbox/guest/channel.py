@@ -22,8 +22,8 @@ _RECEIVED_AT_ONCE = 65_536
 class Interrupts:
     """SIGINT as the stop button of a notebook: it reaches the student's code and nothing else.
 
-    ``arrived`` tells whether one came since ``clear``. Outside of ``student`` blocks an interrupt is only noted; inside a
-    ``protected`` block it waits until the block ends.
+    ``arrived`` tells whether one came since ``clear``. Outside of ``student`` blocks an interrupt is only noted; inside
+    a ``protected`` block it waits until the block ends.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket, interrupts: Interrupts) -> None:
         self._connection = connection
-        self._interrupts = interrupts
+        self.interrupts = interrupts
         self._lock = threading.RLock()
         self._owner = os.getpid()
         self._rows: dict[str, int] = {"model": 0, "array": 0}
@@ -138,7 +138,7 @@ class Channel:
         if not self.owned:
             return
         data = encode(header, blobs.raw if blobs else ())
-        with self._interrupts.protected(), self._lock:
+        with self.interrupts.protected(), self._lock:
             self._connection.sendall(data)
 
     def record(self, event: str, record: dict[str, Any], blobs: Blobs | None = None) -> None:
@@ -147,7 +147,7 @@ class Channel:
 
     def row(self, table: Table, build: Callable[[Blobs], dict[str, Any]]) -> int:
         """Send a row of a table and return its position in it."""
-        with self._interrupts.protected(), self._lock:
+        with self.interrupts.protected(), self._lock:
             blobs = Blobs()
             self.record(table, build(blobs), blobs)
             self._rows[table] += 1

@@ -6,6 +6,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+import keras
+
 from autograder.sandbox.guest.plain import NotPlain, plain, text, type_name
 
 _DEPTH_LIMIT = 4
@@ -24,10 +26,9 @@ def described(value: Any, depth: int = 0) -> Any:
         if type(value) is dict:
             items = list(value.items())[:_ITEMS_LIMIT]
             return {text(key, 200): described(child, depth + 1) for key, child in items}
-    if isinstance(value, types.FunctionType):
+    if isinstance(value, (types.FunctionType, type)):
+        # A class of losses stands for its instance: Keras makes one.
         return {"function": text(value.__name__, 200), "module": text(value.__module__, 200)}
-    if isinstance(value, type):
-        return {"other": f"class {type_name(value)}"}
     return _keras_object(value) or {"other": type_name(value)}
 
 
@@ -35,8 +36,6 @@ def _keras_object(value: Any) -> dict[str, Any] | None:
     """Return Keras's own description of an object of one of its classes."""
     if not type(value).__module__.startswith("keras."):
         return None
-    import keras
-
     try:
         config = plain(keras.saving.serialize_keras_object(value))
     except (Exception, NotPlain):

@@ -1,6 +1,7 @@
 """The data sets of Keras, served from arrays that the fork server has read: no network, no file, fresh copies.
 
-The functions ``load_data`` themselves get other code: however a notebook has imported one of them, it is the same object.
+The functions ``load_data`` themselves get other code: however a notebook has imported one of them, it is the same
+object.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _provided: dict[str, Mapping[str, np.ndarray[Any, Any]]] = {}
 
 
 def provide(arrays: Mapping[str, Mapping[str, np.ndarray[Any, Any]]]) -> None:
-    """Keep the arrays of data sets (by the name of their Keras module, then ``x_train`` and so on) for all later forks."""
+    """Keep the arrays of data sets for all later forks, by the name of their Keras module, then ``x_train`` and so on."""
     _provided.clear()
     _provided.update(arrays)
 

@@ -61,7 +61,8 @@ def _line(error: BaseException, cell_file: str | None) -> int | None:
 
 
 def _cell_lines(error: BaseException, cell_file: str) -> list[int]:
-    lines, entry = [], _traceback(error)
+    lines: list[int] = []
+    entry = _traceback(error)
     while entry is not None and len(lines) < 10_000:
         if entry.tb_frame.f_code.co_filename == cell_file and entry.tb_lineno is not None:
             lines.append(entry.tb_lineno)

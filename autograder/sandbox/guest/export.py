@@ -14,7 +14,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
+from keras.src.backend.common import global_state
+from matplotlib import pyplot
 
 from autograder.sandbox.guest import lookup
 from autograder.sandbox.guest.channel import Interrupts
@@ -161,9 +164,6 @@ class Exporter:
     @contextlib.contextmanager
     def _undisturbed(self) -> Iterator[None]:
         """Give back to the notebook the random states, layer names, streams and figures that it had."""
-        from keras.src.backend.common import global_state
-        from matplotlib import pyplot
-
         states = random.getstate(), np.random.get_state()
         names = global_state.get_global_attribute("object_name_uids")
         names = None if names is None else collections.defaultdict(int, names)
@@ -195,8 +195,6 @@ def _arguments(probe: Probe) -> list[Any]:
 def _argument(argument: Any) -> Any:
     if not isinstance(argument, Mapping) or "model" not in argument:
         return plain(argument)
-    import keras
-
     shape = tuple(argument["shape"])
     inputs = keras.Input(shape)
     return keras.Model(inputs, keras.layers.Conv2D(shape[-1], 1, activation="relu")(inputs))

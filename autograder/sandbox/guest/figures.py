@@ -1,7 +1,7 @@
 """What was drawn with matplotlib, by value, without rendering a pixel.
 
-Seaborn and pandas draw through matplotlib and are seen as well. A figure is looked at when it is shown, saved, cleared or
-closed, and when its cell ends; equal states of one figure in a cell are sent once.
+Seaborn and pandas draw through matplotlib and are seen as well. A figure is looked at when it is shown, saved,
+cleared or closed, and when its cell ends; equal states of one figure in a cell are sent once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import pyplot
+from matplotlib._pylab_helpers import Gcf
+from matplotlib.collections import PathCollection, QuadMesh
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 
 from autograder.sandbox.guest.channel import Blobs
 from autograder.sandbox.guest.plain import text
@@ -36,9 +43,6 @@ class Figures:
 
     def install(self) -> None:
         """Look at figures before they are saved, cleared or closed."""
-        from matplotlib._pylab_helpers import Gcf
-        from matplotlib.figure import Figure
-
         for method in ("savefig", "clear"):
             setattr(Figure, method, self._looking(getattr(Figure, method)))
         for method in ("destroy", "destroy_fig", "destroy_all"):
@@ -50,8 +54,6 @@ class Figures:
 
     def finish(self) -> None:
         """Record and close what is still open when a cell ends."""
-        from matplotlib import pyplot
-
         self._record_open()
         if pyplot.get_fignums():
             pyplot.close("all")
@@ -73,8 +75,6 @@ class Figures:
             self._session.channel.record("figure", record, extract.blobs)
 
     def _record_open(self) -> None:
-        from matplotlib._pylab_helpers import Gcf
-
         for manager in list(Gcf.figs.values()):
             self._record_quietly(manager.canvas.figure)
 
@@ -121,13 +121,14 @@ class _Extract:
     def _axes(self, axes: Any, row: int, column: int) -> dict[str, Any]:
         pictures, points = [], []
         for artist in axes.get_children():
-            if not artist.get_visible():
-                continue
             kind = _kind(artist)
-            if kind == "picture":
-                pictures += self._picture(artist)
-            elif kind is not None:
-                points += self._points(artist, kind)
+            try:
+                if kind == "picture" and artist.get_visible():
+                    pictures += self._picture(artist)
+                elif kind is not None and artist.get_visible():
+                    points += self._points(artist, kind)
+            except Exception:
+                self.truncated = True
         titles = [axes.get_title(loc) for loc in ("center", "left", "right")]
         return {
             "row": row,
@@ -183,10 +184,6 @@ class _Extract:
 
 
 def _kind(artist: Any) -> str | None:
-    from matplotlib.collections import PathCollection, QuadMesh
-    from matplotlib.image import AxesImage
-    from matplotlib.lines import Line2D
-
     if isinstance(artist, (AxesImage, QuadMesh)):
         return "picture"
     if isinstance(artist, PathCollection):
@@ -255,8 +252,6 @@ def _scatter_colors(artist: Any) -> np.ndarray[Any, Any]:
 
 
 def _line_color(artist: Any) -> np.ndarray[Any, Any]:
-    from matplotlib.colors import to_rgba
-
     marked = not _connected(artist) and artist.get_markerfacecolor() not in ("none", "auto")
     color = artist.get_markerfacecolor() if marked else artist.get_color()
     return np.asarray([to_rgba(color, artist.get_alpha())])

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from autograder.sandbox.guest.arrays import as_array
 from autograder.sandbox.guest.plain import NotPlain, plain_pairs
 
@@ -65,7 +67,7 @@ def find(probe: Mapping[str, Any], namespace: Namespace) -> Found | None:
 
 def candidates(namespace: Namespace) -> list[tuple[str, Callable[..., Any]]]:
     """Return the student's own functions that can be called with one argument, the first few."""
-    result = []
+    result: list[tuple[str, Callable[..., Any]]] = []
     for key, item in namespace.own():
         if isinstance(item, types.FunctionType) and item.__module__ == "__main__" and _takes_one(item):
             result.append((key, item))
@@ -79,15 +81,11 @@ def returns_like(result: Any, like: Mapping[str, Any]) -> bool:
 
 def is_model(item: Any) -> bool:
     """Whether an object is a Keras model."""
-    import keras
-
     return isinstance(item, keras.Model)
 
 
 def is_function(item: Any) -> bool:
     """Whether an object is called to do something: models and layers are called, too, but are things."""
-    import keras
-
     return callable(item) and not isinstance(item, (keras.Layer, types.ModuleType))
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import select
 import sys
 import threading
+import time
 from typing import Any, Literal, TextIO
 
 from autograder.sandbox.guest.channel import Channel
@@ -19,9 +19,9 @@ from autograder.sandbox.guest.plain import text, without_paths
 
 Stream = Literal["stdout", "stderr", "result"]
 _CHUNK = 3_500
+_PAUSE_SECONDS = 0.01
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
-_RETURNS = re.compile(r"[^\n]*\r(?!\n|$)")
 
 
 class Outputs:
@@ -50,7 +50,7 @@ class Outputs:
             self._write[descriptor] = writing
             os.dup2(writing, descriptor)
             self._streams[descriptor] = os.fdopen(descriptor, "w", 1, "utf-8", "replace", closefd=False)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115  (a descriptor, open to the end)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (a descriptor, open to the end)
         self._restore()
         threading.Thread(target=self._read_on, name="outputs", daemon=True).start()
 
@@ -88,13 +88,12 @@ class Outputs:
     def _restore(self) -> None:
         """Undo what the student's code has done to the streams."""
         for descriptor, writing in self._write.items():
-            with contextlib.suppress(OSError):
-                if _identity(descriptor) != _identity(writing):
-                    os.dup2(writing, descriptor)
+            if _identity(descriptor) != _identity(writing):
+                os.dup2(writing, descriptor)
             if self._streams[descriptor].closed:
                 self._streams[descriptor] = os.fdopen(descriptor, "w", 1, "utf-8", "replace", closefd=False)
-        sys.stdout = sys.__stdout__ = self._streams[1]  # type: ignore[misc]
-        sys.stderr = sys.__stderr__ = self._streams[2]  # type: ignore[misc]
+        sys.stdout = sys.__stdout__ = self._streams[1]  # type: ignore[misc, assignment]
+        sys.stderr = sys.__stderr__ = self._streams[2]  # type: ignore[misc, assignment]
 
     def _read_on(self) -> None:
         poll = select.poll()
@@ -103,6 +102,8 @@ class Outputs:
         while True:
             poll.poll()
             self._drain()
+            # The pipe holds a lot: reading now and then leaves the interpreter's lock to the notebook.
+            time.sleep(_PAUSE_SECONDS)
 
     def _drain(self) -> None:
         """Take all that waits in the pipes, in whichever thread comes first."""
@@ -131,7 +132,7 @@ class Outputs:
     def _send(self, stream: Stream, data: bytes) -> None:
         if self._left <= 0:
             return
-        shown = _RETURNS.sub("", data.decode("utf-8", "replace"))[: self._left]
+        shown = _as_seen(data.decode("utf-8", "replace"))[: self._left]
         shown = without_paths(shown.replace("\b", ""))
         self._left -= len(shown)
         if self._left <= 0:
@@ -141,6 +142,13 @@ class Outputs:
             self._channel.record("output", {"index": self._cell, "stream": stream, "text": part})
 
 
+def _as_seen(value: str) -> str:
+    """Return a text as a terminal shows it, where a carriage return starts its line again."""
+    if "\r" not in value:
+        return value
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in value.split("\n"))
+
+
 def _replace(descriptor: int, by: int) -> None:
     if by != descriptor:
         os.dup2(by, descriptor)
@@ -148,5 +156,8 @@ def _replace(descriptor: int, by: int) -> None:
 
 
 def _identity(descriptor: int) -> Any:
-    status = os.fstat(descriptor)
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None  # closed
     return status.st_dev, status.st_ino

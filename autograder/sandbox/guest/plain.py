@@ -54,8 +54,8 @@ def type_name(value: object) -> str:
 def plain(value: Any) -> Any:
     """Return a value as plain JSON of bounded size; raise NotPlain where it has no such form.
 
-    Numbers of NumPy become numbers, tuples lists, NaN and infinities strings. Keys must be strings: ``plain_pairs`` serves
-    dictionaries of a student.
+    Numbers of NumPy become numbers, tuples lists, NaN and infinities strings. Keys become strings: ``plain_pairs``
+    serves dictionaries of a student.
     """
     return _Converter(pairs=False).convert(value, 0)
 
@@ -109,8 +109,8 @@ class _Converter:
 def numbers_of(value: Any) -> np.ndarray[Any, Any] | None:
     """Return the numbers of an array-like object of NumPy, TensorFlow, Keras or pandas; None for anything else."""
     if isinstance(value, np.ndarray):
-        array = np.ma.filled(value, np.nan) if isinstance(value, np.ma.MaskedArray) and value.dtype.kind == "f" else value
-        return np.asarray(array)
+        masked = isinstance(value, np.ma.MaskedArray) and value.dtype.kind == "f"
+        return np.asarray(np.ma.filled(value, np.nan) if masked else value)
     if isinstance(value, np.generic):
         return np.asarray(value)
     owner = type(value).__module__.partition(".")[0]

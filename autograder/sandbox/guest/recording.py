@@ -1,4 +1,4 @@
-"""Recording of ``compile``, ``fit``, ``predict``, ``evaluate`` and direct calls, at the one class that all models share.
+"""Recording of ``compile``, ``fit``, ``predict``, ``evaluate`` and direct calls, at the class that all models share.
 
 ``keras.Model`` gets methods of ours over Keras's own, which stay as they are: Sequential, functional and subclassed
 models all pass here. What a notebook itself puts in their place is its own affair.
@@ -7,13 +7,16 @@ models all pass here. What a notebook itself puts in their place is its own affa
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-from autograder.sandbox.guest import fitting, prediction
+import keras
+from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+from autograder.sandbox.guest import eager, fitting, prediction
 from autograder.sandbox.guest.compilation import compilation_record
 from autograder.sandbox.guest.errors import error_text
+from autograder.sandbox.guest.given import bound
 from autograder.sandbox.guest.session import Session
 
 _RECORDS_LIMIT = 400
@@ -21,9 +24,8 @@ Method = Callable[..., Any]
 
 
 def install(session: Session) -> None:
-    """Put the recording methods in place; TensorFlow must be imported already."""
-    import keras
-
+    """Put the recording methods in place."""
+    eager.install()
     model = keras.Model
     _wrap(model, "compile", session, _compile)
     _wrap(model, "fit", session, fitting.fit)
@@ -46,8 +48,6 @@ def _wrap(owner: type, method: str, session: Session, record: Callable[..., Any]
 
 def _wrap_optimizer(session: Session) -> None:
     """Notice the variables that a training loop of the notebook's own changes."""
-    from keras.src.optimizers.base_optimizer import BaseOptimizer
-
     original = BaseOptimizer.apply
 
     @functools.wraps(original)
@@ -60,16 +60,6 @@ def _wrap_optimizer(session: Session) -> None:
         return result
 
     BaseOptimizer.apply = apply
-
-
-def bound(original: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the given arguments by name, None when they do not fit the method."""
-    try:
-        arguments = dict(inspect.signature(original).bind(model, *args, **kwargs).arguments)
-    except TypeError:
-        return None
-    arguments.pop("self", None)
-    return arguments
 
 
 def _compile(

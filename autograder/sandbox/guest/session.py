@@ -59,11 +59,15 @@ class Session:
 
     @contextmanager
     def quietly(self, what: str) -> Iterator[None]:
-        """Keep a failure of recording from the student's code; it is named in the cell's note."""
-        try:
-            yield
-        except Exception as error:
-            self.problems.append(f"{what} could not be recorded: {type_name(error)}: {text(error, 200)}")
+        """Keep a failure of recording from the student's code; it is named in the cell's note.
+
+        Interrupts wait until the block ends: what is raised in it comes from the objects that are looked at.
+        """
+        with self.channel.interrupts.protected():
+            try:
+                yield
+            except BaseException as error:
+                self.problems.append(f"{what} could not be recorded: {type_name(error)}: {text(error, 200)}")
 
     @contextmanager
     def inside(self, what: Literal["fit", "prediction"]) -> Iterator[None]:

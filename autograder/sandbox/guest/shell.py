@@ -14,6 +14,7 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+from matplotlib.figure import Figure
 from traitlets.config import Config
 
 from autograder.sandbox.guest.errors import CELL_FILE
@@ -36,7 +37,7 @@ def make_shell(
     NotebookShell.show_text = staticmethod(show_text)
     NotebookShell.show_figure = staticmethod(show_figure)
     NotebookShell.clear_shown = staticmethod(clear)
-    shell = NotebookShell.instance(config=config)
+    shell: NotebookShell = NotebookShell.instance(config=config)
     builtins.input = _refuse_input
     shell.run_line_magic("matplotlib", "inline")
     return shell
@@ -60,8 +61,6 @@ class _Formatter(DisplayFormatter):  # type: ignore[misc]
     """Plain text only; a figure is recorded instead of being painted."""
 
     def format(self, obj: Any, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        from matplotlib.figure import Figure
-
         if isinstance(obj, Figure):
             NotebookShell.show_figure(obj)
             return {"text/plain": "<Figure>"}, {}
@@ -106,6 +105,10 @@ class NotebookShell(InteractiveShell):  # type: ignore[misc]
     def ask_exit(self) -> None:
         """Go on: ``exit()`` in a cell ends nothing."""
 
+    def system(self, cmd: str) -> None:
+        """Run a command line of the system, without a terminal."""
+        self.system_raw(cmd)
+
     def enable_gui(self, gui: Any = None) -> None:
         """Do without a window system."""
 
@@ -133,9 +136,9 @@ class NotebookShell(InteractiveShell):  # type: ignore[misc]
     def run(self, source: str, cell: int, transformer: ast.NodeTransformer | None = None) -> BaseException | None:
         """Run one cell as the notebook would, after ``transformer`` has changed its statements; return its error."""
         self.compile.cell_file = CELL_FILE.format(cell)
-        before = list(self.ast_transformers)
+        before = list(self.ast_transformers)  # type: ignore[has-type]
         if transformer is not None:
-            self.ast_transformers.insert(0, transformer)
+            self.ast_transformers = [transformer, *before]
         try:
             result: ExecutionResult | None = InteractiveShell.run_cell(self, source, store_history=True)
         finally:
@@ -149,7 +152,7 @@ class NotebookShell(InteractiveShell):  # type: ignore[misc]
 
     def statements(self, source: str, transformers: list[ast.NodeTransformer]) -> list[ast.stmt]:
         """Return the statements of a cell, as they run after the transformers."""
-        tree = ast.parse(self.transform_cell(source))
+        tree: ast.Module = ast.parse(self.transform_cell(source))
         for transformer in transformers:
             tree = transformer.visit(tree)
         return tree.body

@@ -66,7 +66,7 @@ class ModelTable:
         weights = _weights(model)
         state = self._state(identity, weights)
         last = self._last.get(identity)
-        if last is not None and (last[0] == state and not configuration or len(self._sent) >= _TABLE_LIMIT):
+        if last is not None and ((last[0] == state and not configuration) or len(self._sent) >= _TABLE_LIMIT):
             return last[1]
         record = self._record(model, identity, weights)
         digest = hashlib.blake2b(state, digest_size=16)
@@ -114,7 +114,7 @@ class ModelTable:
 def _quietly(read: Callable[[], Any], otherwise: Any) -> Any:
     try:
         return read()
-    except Exception:
+    except BaseException:
         return otherwise
 
 
@@ -125,8 +125,6 @@ def _configuration(model: Any) -> tuple[Any, str]:
         own = not type(model).__module__.startswith("keras.")
         config = {"class_name": type_name(model), "config": plain(model.get_config())}
     except BaseException as error:
-        if isinstance(error, (KeyboardInterrupt, MemoryError)):
-            raise
         reason = text(error, 300) if isinstance(error, NotPlain) else f"{type_name(error)}: {text(error, 300)}"
         return None, f"the model has no configuration: {reason}"
     return config, f"{type_name(model)} is a class of the notebook's own" if own else ""

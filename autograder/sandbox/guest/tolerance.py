@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib.style
+from matplotlib import pyplot
+
 from autograder.sandbox.guest.errors import first_line
 from autograder.sandbox.guest.plain import text, type_name, without_paths
 
@@ -26,8 +29,6 @@ def install() -> None:
     """Make ``google.colab`` importable and give back the style names that matplotlib has renamed."""
     if not any(isinstance(finder, _ColabFinder) for finder in sys.meta_path):
         sys.meta_path.append(_ColabFinder())
-    import matplotlib.style
-
     library = matplotlib.style.library
     for style in list(library):
         if style.startswith("seaborn-v0_8"):
@@ -41,7 +42,7 @@ class _ColabFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Return a spec for the stubbed modules alone."""
-        if fullname == "google" or fullname == _COLAB or fullname.startswith(_COLAB + "."):
+        if fullname in ("google", _COLAB) or fullname.startswith(_COLAB + "."):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         return None
 
@@ -69,8 +70,6 @@ def _nothing(*args: Any, **kwargs: Any) -> dict[str, Any]:
 
 
 def _show_image(image: Any) -> None:
-    from matplotlib import pyplot
-
     pyplot.figure()
     pyplot.imshow(image, cmap="gray")
 
@@ -82,7 +81,7 @@ class Resume(ast.NodeTransformer):
         self._skipped = skipped
         self._replacement = list(replacement)
 
-    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802  (the name that ast asks for)
+    def visit_Module(self, node: ast.Module) -> ast.Module:
         """Replace the statements up to the skipped one."""
         node.body = [*self._replacement, *node.body[self._skipped + 1 :]]
         return node
@@ -93,7 +92,7 @@ class Definitions(ast.NodeTransformer):
 
     _KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
-    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802
+    def visit_Module(self, node: ast.Module) -> ast.Module:
         """Keep what defines, drop what does."""
         node.body = [child for child in node.body if isinstance(child, self._KEPT) or _names_constant(child)]
         return node

@@ -391,13 +391,15 @@ that an autoencoder learns *without supervision*.
 
 compile_autoencoder(autoencoder)
 history = autoencoder.fit(X_train, X_train, batch_size=32, epochs=20, verbose=0)
+losses = history.history["loss"]
 
 plt.figure(figsize=(5, 2.5))
-plt.plot(history.history["loss"], marker=".")
+plt.plot(range(1, len(losses) + 1), losses, marker=".")
+plt.xticks(range(5, 21, 5))
 plt.xlabel("epoch")
 plt.ylabel("training loss")
 plt.show()
-print(f"Last training loss: {history.history['loss'][-1]:.4f}")
+print(f"Last training loss: {losses[-1]:.4f}")
 
 # A quick check of your work. It looks at the essentials only.
 assert "autoencoder" in globals(), "There is no model named autoencoder yet."
@@ -529,13 +531,15 @@ keras.utils.set_random_seed(1)
 denoiser = build_autoencoder(build_encoder(2), build_decoder(2))
 compile_autoencoder(denoiser)
 history = denoiser.fit(X_train_noisy, X_train, batch_size=32, epochs=20, verbose=0)
+losses = history.history["loss"]
 
 plt.figure(figsize=(5, 2.5))
-plt.plot(history.history["loss"], marker=".")
+plt.plot(range(1, len(losses) + 1), losses, marker=".")
+plt.xticks(range(5, 21, 5))
 plt.xlabel("epoch")
 plt.ylabel("training loss")
 plt.show()
-print(f"Last training loss: {history.history['loss'][-1]:.4f}")
+print(f"Last training loss: {losses[-1]:.4f}")
 
 # A quick check of your work. It looks at the essentials only.
 def _check_model(name, shape_in, shape_out):

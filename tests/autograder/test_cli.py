@@ -1,0 +1,184 @@
+"""The command line from outside: help, usage, exit codes."""
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import BLANK, ROOT, autograder, environment
+
+from autograder import __version__
+from autograder.sandbox.isolation import probe
+
+COMMANDS = ("grade", "check", "release", "doctor")
+HEAVY = ("tensorflow", "keras", "numpy", "nbformat", "pydantic", "IPython", "matplotlib", "jinja2", "pytest")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), *((command, "--help") for command in COMMANDS)])
+def test_every_command_explains_itself_with_examples(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    result = autograder(*arguments, cache=tmp_path, cwd=tmp_path)
+    assert result.returncode == 0 and result.stderr == ""
+    assert "exit codes:" in result.stdout
+    for word in COMMANDS if arguments == ("--help",) else ("examples:", f"autograder {arguments[0]} "):
+        assert word in result.stdout
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    assert autograder("--version", cache=tmp_path).stdout == f"autograder {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["grade", "--help"], ["--version"], ["grade"], ["nonsense"]])
+def test_nothing_heavy_is_imported_before_a_command_runs(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys, autograder.cli\n"
+        "try: autograder.cli.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert result.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "COMMAND"),
+        (("grde", "x"), "invalid choice: 'grde'"),
+        (("grade",), "PATH"),
+        (("grade", "x", "--format", "json,gif"), "there is no format 'gif'; the formats are json, html"),
+        (("grade", "x", "--format", ""), "no format was named"),
+        (("grade", "x", "--jobs", "0"), "'0' is not a number of at least 1"),
+        (("grade", "x", "--jobs", "many"), "'many' is not a number of at least 1"),
+        (("grade", "x", "--fail-under", "101"), "'101' is not a number from 0 to 100"),
+        (("grade", "x", "--fail-under", "nan"), "'nan' is not a number from 0 to 100"),
+        (("grade", "x", "--training", "long"), "invalid choice: 'long'"),
+        (("grade", "x", "--isolation", "bwrap"), "invalid choice: 'bwrap'"),
+        (("grade", "x", "--fail", "50"), "unrecognized arguments: --fail"),
+        (("grade", "x", "--assignment", "autoencoder"), "Did you mean 'autoencoders'?"),
+        (("grade", "nowhere.ipynb"), "nowhere.ipynb can not be read: No such file or directory"),
+        (("grade", "pyproject.toml"), "pyproject.toml is no notebook, no .py export, no folder and no zip"),
+        (("check", "nowhere.ipynb"), "nowhere.ipynb can not be opened"),
+        (("grade", "x", "--course", "docs"), "docs is no course folder"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    result = autograder(*arguments, cache=tmp_path)
+    assert result.returncode == 2
+    assert words in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_outside_of_a_course_it_says_where_to_go(tmp_path: Path) -> None:
+    result = autograder("grade", "x.ipynb", cache=tmp_path, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "no course folder here" in result.stderr and "--course DIR" in result.stderr
+
+
+def test_the_course_is_found_from_a_folder_in_it_and_by_its_option(tmp_path: Path) -> None:
+    for cwd, options in ((ROOT / "docs", ()), (tmp_path, ("--course", ROOT))):
+        result = autograder("grade", "nowhere.ipynb", *options, cache=tmp_path, cwd=cwd)
+        assert "nowhere.ipynb can not be read" in result.stderr
+
+
+def test_a_hostile_path_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    result = autograder("grade", "\x1b[31m\u202egnp.ipynb", cache=tmp_path)
+    assert result.returncode == 2
+    assert "\x1b" not in result.stderr and "\u202e" not in result.stderr
+
+
+def test_without_complete_isolation_nothing_is_graded(tmp_path: Path) -> None:
+    incomplete = [backend for backend in probe() if not backend.complete]
+    if not incomplete:
+        pytest.skip("every backend is complete on this machine")
+    result = autograder(
+        "grade", BLANK, "--out", tmp_path / "out", "--isolation", incomplete[0].name, cache=tmp_path / "cache"
+    )
+    assert result.returncode == 3
+    assert "no complete isolation" in result.stderr and incomplete[0].missing[0] in result.stderr
+    assert not list((tmp_path / "out").glob("*/report.json"))
+
+
+def test_grading_without_isolation_is_warned_of_everywhere(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = autograder("grade", BLANK, "--out", out, "--isolation", "none", cache=tmp_path / "cache")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("WARNING: --isolation none")
+    for page in (out / "index.html", *out.glob("*/index.html")):
+        assert "Graded without isolation" in page.read_text(encoding="utf-8")
+    assert '"isolation": "none"' in (out / "summary.json").read_text(encoding="utf-8")
+    assert len(list(out.glob("*/index.html"))) == 1
+
+
+def test_check_shows_the_visible_checks_and_nothing_hidden(tmp_path: Path) -> None:
+    result = autograder("check", BLANK, cache=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[-1].startswith("0 of ") and lines[-1].endswith("visible checks passed")
+    marks = [line for line in lines[:-1] if not line.startswith("    ")]
+    assert len(marks) == int(lines[-1].split()[2]) > 0
+    assert all(mark.startswith("✗ ") for mark in marks)
+    assert "points" not in result.stdout and "/100" not in result.stdout
+
+
+def test_on_a_terminal_the_progress_is_one_line_and_the_table_is_as_wide_as_it(tmp_path: Path) -> None:
+    (tmp_path / "broken.ipynb").write_text("{")
+    shown = in_a_terminal("grade", tmp_path / "broken.ipynb", "--out", tmp_path / "out", cache=tmp_path / "cache")
+    assert "░ 0/1 · warming up" in shown and "[1/1]" not in shown
+    table = shown[shown.index("Student") :].splitlines()
+    assert all(len(line) <= 80 for line in table[:4])
+
+
+def in_a_terminal(*arguments: object, cache: Path) -> str:
+    """What a command shows on a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "autograder", *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(cache), stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+    except OSError:
+        # Linux says so when the last process has closed the terminal.
+        pass
+    finally:
+        os.close(ours)
+        process.wait(60)
+    return shown.decode()
+
+
+def test_a_committed_release_that_is_not_up_to_date_is_refused(tmp_path: Path) -> None:
+    course = tmp_path / "course"
+    for folder in ("source", "tests/autoencoders", "release"):
+        shutil.copytree(ROOT / folder, course / folder)
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    released = course / "release" / "autoencoders" / "autoencoders.ipynb"
+    released.write_text(released.read_text(encoding="utf-8").replace("YOUR CODE HERE", "your code here"))
+    result = autograder("release", "--check", "--course", course, cache=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("autograder: ") and "Traceback" not in result.stderr
+
+
+def test_the_doctor_says_what_this_machine_can_do(tmp_path: Path) -> None:
+    result = autograder("doctor", cache=tmp_path)
+    assert result.returncode == (0 if any(backend.complete for backend in probe()) else 3)
+    for word in ("namespaces", "landlock", "tensorflow", "mnist.npz"):
+        assert word in result.stdout
+
+
+def test_the_doctor_finds_damaged_data(tmp_path: Path) -> None:
+    for folder in ("source", "tests"):
+        (tmp_path / "course" / folder).mkdir(parents=True)
+    shutil.copytree(ROOT / "data", tmp_path / "course" / "data")
+    with (tmp_path / "course" / "data" / "mnist.npz").open("r+b") as stream:
+        stream.seek(1000)
+        stream.write(b"damage")
+    result = autograder("doctor", "--course", tmp_path / "course", cache=tmp_path)
+    assert result.returncode == 3
+    assert "mnist.npz" in result.stdout
