@@ -412,8 +412,15 @@ _PLACEHOLDERS: dict[str, Record] = {
         identity=0, class_name="", config=None, problem="malformed", built=False, weight_shapes=()
     ),
     "array": ArraySample.model_construct(
-        shape=(0,), dtype="malformed", minimum=None, maximum=None, mean=None, standard_deviation=None,
-        finite=False, rows=(), values=np.zeros((0,), np.float32),
+        shape=(0,),
+        dtype="malformed",
+        minimum=None,
+        maximum=None,
+        mean=None,
+        standard_deviation=None,
+        finite=False,
+        rows=(),
+        values=np.zeros((0,), np.float32),
     ),
 }
 
@@ -435,9 +442,7 @@ def merge(first: Evidence, second: Evidence) -> Evidence:
     return merged
 
 
-def _merged_table(
-    first: list[Any], second: list[Any], ended: set[int], models: int, arrays: int
-) -> list[Any]:
+def _merged_table(first: list[Any], second: list[Any], ended: set[int], models: int, arrays: int) -> list[Any]:
     def cell_of(record: Any) -> int | None:
         cell: int | None = record.index if hasattr(record, "index") else record.cell
         return cell

@@ -50,7 +50,9 @@ class SubmittedModel:
         try:
             return describe(self.snapshot)
         except Unrecognised as error:
-            review(f"The grader does not know {error.reason}, so a person will look at this model.")
+            review(
+                f"This model has something that the grader does not know ({error.reason}): a person will look at it."
+            )
         except WeightsMismatch as error:
             fail(f"The weights of this model do not belong to its layers: {error.reason}.")
 

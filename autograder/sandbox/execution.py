@@ -99,6 +99,8 @@ class _Execution:
         self._init: int | None = None
         self._init_process: int | None = None
         self._runner: int | None = None
+        self._proc: int | None = None
+        self._has_own_proc = False
         self._tree: Tree | None = None
         self._status: int | None = None
         self._gone = False
@@ -111,8 +113,11 @@ class _Execution:
     def wait_until_started(self) -> None:
         """Wait until the child is confined and its runner waits for the job."""
         deadline = time.monotonic() + self._limits.start_wall_seconds
-        while self._runner is None:
+        # Two processes speak on the control socket, so either message may come first.
+        while self._init is None or self._runner is None:
             self._read_control(max(0.0, deadline - time.monotonic()))
+        assert self._proc is not None
+        self._tree = Tree(self._proc, None if self._has_own_proc else self._init_process)
         self._started_wall = time.monotonic()
 
     def send_job(self, job: bytes) -> None:
@@ -301,8 +306,8 @@ class _Execution:
                 (self._init,) = descriptors
                 self._init_process = message["process"]
             case "started":
-                self._runner, proc = descriptors
-                self._tree = Tree(proc, None if message["private"] else self._init_process)
+                self._runner, self._proc = descriptors
+                self._has_own_proc = message["private"]
             case "exited":
                 self._status = message["status"]
             case "gone":

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.sandbox import launch, namespaces
+from autograder.sandbox import launch, linux, namespaces
 from autograder.sandbox.limits import Limits
 
 _BACKLOG = 128
@@ -105,7 +105,9 @@ def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -
     listener.listen(_BACKLOG)
     place = namespaces.survey(mount_point, hidden)
     entry = prepare()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors report on their own; nobody waits for them
+    # Monitors report on their own, so nobody waits for them, nor for what a killed monitor leaves.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    linux.become_subreaper()
     gc.collect()
     gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):

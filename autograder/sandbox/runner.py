@@ -116,7 +116,9 @@ class Runner:
         self._figures = Figures(self._session)
         recording.install(self._session)
         self._figures.install()
-        self._shell: NotebookShell = make_shell(self._outputs.result, self._figures.record, self._outputs.clear)
+        self._shell: NotebookShell = make_shell(
+            self._outputs.result, self._figures.record, self._outputs.clear, self._end_figures
+        )
         self._builtins = dict(vars(builtins))
         self._namespace = Namespace(self._shell.user_ns)
         self._exporter = Exporter(self._session, self._namespace, self._figures, interrupts, job.probes)
@@ -135,6 +137,8 @@ class Runner:
             tf.config.threading.set_intra_op_parallelism_threads(self._job.threads)
             tf.config.threading.set_inter_op_parallelism_threads(self._job.threads)
         keras.utils.set_random_seed(self._job.seed % 2**32)
+        # There is no network: an installer shall say so at once.
+        os.environ |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         data.install()
         tolerance.install()
 
@@ -152,13 +156,14 @@ class Runner:
             self._finish(cell, error, notes, seconds)
 
     def _finish(self, cell: Cell, error: BaseException | None, notes: list[str], seconds: float) -> None:
-        with self._session.quietly("a figure"):
-            self._figures.finish()
+        self._end_figures()
         self._outputs.finish()
         self._namespace.note(given=cell.kind in ("given", "sanity"))
         with self._session.quietly("the answer"):
             self._exporter.export(cell.exports, cell.index)
         file = CELL_FILE.format(cell.index)
+        if self._interrupts.arrived and isinstance(error, KeyboardInterrupt) and not error.args:
+            error.args = ("stopped, the cell took too long",)
         record: dict[str, Any] = {
             "index": cell.index,
             "status": "timeout" if self._interrupts.arrived else "error" if error is not None else "ok",
@@ -168,6 +173,10 @@ class Runner:
         if error is not None:
             record |= {"error": error_text(error, file), "traceback": traceback_text(error, file)}
         self._channel.record("cell", record)
+
+    def _end_figures(self) -> None:
+        with self._session.quietly("a figure"):
+            self._figures.finish()
 
     def _execute(self, cell: Cell) -> tuple[BaseException | None, list[str]]:
         """Run one cell, going on behind statements that can only work on another machine; return error and notes."""

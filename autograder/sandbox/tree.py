@@ -27,16 +27,12 @@ class Usage:
 class Tree:
     """The processes that one /proc shows, or, of a shared one, the descendants of ``root``.
 
-    ``proc`` is an open descriptor of the folder, owned by this object from now on.
+    ``proc`` is an open descriptor of the folder; whoever opened it closes it.
     """
 
     def __init__(self, proc: int, root: int | None = None) -> None:
         self._proc = proc
         self._root = root
-
-    def close(self) -> None:
-        """Let go of /proc."""
-        os.close(self._proc)
 
     def measure(self, memory_limit: int) -> Usage:
         """Return what is used now; memory is exact where it matters.

@@ -8,6 +8,7 @@ changed for good. Nothing outside of this process is touched.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -41,14 +42,19 @@ def main() -> None:
     root = Path(__file__).resolve().parent.parent.parent
     program = Path(sys.executable).resolve()
     make_reachable([Path(sys.base_prefix), Path(sys.prefix), program.parent.parent, root])
-    home = Path(os.environ["ORDINARY_HOME"])
-    os.chown(home, ORDINARY_USER, ORDINARY_USER)
-    os.setgroups([])
-    os.setresgid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER)
-    os.setresuid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER)
-    environment = {"HOME": str(home), "TMPDIR": str(home), "PATH": os.environ["PATH"]}
-    os.chdir(root)
-    os.execve(sys.executable, [sys.executable, *sys.argv[1:]], environment)
+    with tempfile.TemporaryDirectory(prefix="ordinary-") as home:
+        Path(home).chmod(0o711)
+        os.chown(home, ORDINARY_USER, ORDINARY_USER)
+        result = subprocess.run(
+            [sys.executable, *sys.argv[1:]],
+            env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"]},
+            cwd=root,
+            user=ORDINARY_USER,
+            group=ORDINARY_USER,
+            extra_groups=[],
+            check=False,
+        )
+    sys.exit(result.returncode)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,8 @@ def source() -> dict:
         remark(
             "square-remark",
             (
-                "<!-- BEGIN SOLUTION -->\nThe squares grow faster and faster, because each step adds more than the last.\n"
+                "<!-- BEGIN SOLUTION -->\n"
+                "The squares grow faster and faster, because each step adds more than the last.\n"
                 "<!-- END SOLUTION -->"
             ),
             2,

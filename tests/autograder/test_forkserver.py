@@ -122,12 +122,6 @@ def test_too_large_an_array_is_an_error_of_its_cell(sandbox):
     assert (statuses(outcome), printed(outcome)) == (["error", "ok"], "alive\n")
 
 
-def test_a_tensor_that_is_too_large_is_an_error_of_its_cell(sandbox):
-    payload = "import tensorflow as tf\nbig = [tf.zeros((10**9,)) for _ in range(3)]"
-    outcome = sandbox.run(job(payload, "print('alive')"))
-    assert (statuses(outcome), printed(outcome)) == (["error", "ok"], "alive\n")
-
-
 def test_a_public_folder_for_the_socket_is_refused(tmp_path):
     tmp_path.chmod(0o755)
     command = [sys.executable, "-I", "-m", "autograder.sandbox.forkserver", "--socket", str(tmp_path / "socket")]
@@ -151,13 +145,9 @@ print(json.dumps([os.getuid(), outcome.isolation, outcome.ending, outcome.reason
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="all of this ran as an ordinary user already")
-def test_a_small_notebook_runs_for_an_ordinary_user(tmp_path_factory):
-    home = tmp_path_factory.mktemp("ordinary")
-    for folder in home.parents[:2]:
-        folder.chmod(0o711)
-    result = subprocess.run(
-        [sys.executable, str(HERE / "as_ordinary_user.py"), "-c", AS_USER.format(here=str(HERE)), json.dumps(NOTEBOOK)],
-        env=os.environ | {"ORDINARY_HOME": str(home)}, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+def test_a_small_notebook_runs_for_an_ordinary_user():
+    script = AS_USER.format(here=str(HERE))
+    command = [sys.executable, str(HERE / "as_ordinary_user.py"), "-c", script, json.dumps(NOTEBOOK)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == [54321, "namespaces", "completed", "", ["ok"] * 4]

@@ -163,6 +163,7 @@ def test_what_can_not_be_trained_with_is_replaced_and_noted(
         (described_model(layers.Dense(1, trainable=False)), "no weights", False),
         (described_model(layers.BatchNormalization(center=False, scale=False)), "no weights", False),
         (described_model(layers.Dense(30_000), layers.Dense(1)), "too large", True),
+        (described_model(layers.Dense(1), *(layers.ReLU() for _ in range(290))), "too large", True),
         (parse(configuration(keras.Sequential([layers.Dense(10**6), layers.Dense(1000)]))), "more than", True),
     ],
 )
@@ -224,7 +225,8 @@ def test_what_was_cut_short_waits_for_a_person_and_is_not_kept(store: Store) -> 
 
 
 def test_a_large_model_gets_fewer_attempts_and_then_waits_for_a_person() -> None:
-    work = 3 * 8 * SMALL.steps * (36 * 4 * 2 + 4 + 3 * 36)
+    sample = training.multiply_adds(hourglass()) + 4 * training.LAYER_MULTIPLY_ADDS
+    work = 3 * 8 * SMALL.steps * sample
     result = run(hourglass(), compiled(), limit=1e-9, work_limit=1.5 * work)
     assert (result.status, result.needs_review, result.attempts) == ("not trained", True, 1)
     assert run(hourglass(), compiled(), limit=0.05, work_limit=1.5 * work).status == "passed"

@@ -791,7 +791,7 @@ def test_several_sandboxes_share_one_server(sandbox):
 
 
 def test_a_shared_server_that_is_gone_is_replaced_by_an_own_one(tmp_path):
-    with SmallSandbox("namespaces", SMALL, ROOT / "data", server=tmp_path / "gone") as alone:
+    with SmallSandbox("namespaces", SMALL, ROOT / "data", server=tmp_path / "gone" / "socket") as alone:
         assert said(alone.run(job("say(1)"))) == [1]
 
 
@@ -909,15 +909,9 @@ def test_the_limits_in_force_are_the_documented_ones():
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="runs already as an ordinary user")
-def test_all_of_this_holds_for_an_ordinary_user_too(tmp_path_factory):
-    home = tmp_path_factory.mktemp("ordinary")
-    for folder in (home, *home.parents[:3]):
-        if folder.owner() == "root" and folder.stat().st_mode & 0o777 == 0o700:
-            folder.chmod(0o711)
+def test_all_of_this_holds_for_an_ordinary_user_too():
     command = [sys.executable, str(HERE / "as_ordinary_user.py"), "-m", "pytest", "-q", "-x"]
-    command += ["-p", "no:cacheprovider", f"--basetemp={home / 'pytest'}", str(HERE / "test_supervisor.py")]
-    result = subprocess.run(
-        command, env=os.environ | {"ORDINARY_HOME": str(home)}, capture_output=True, text=True, check=False, timeout=300
-    )
+    command += ["-p", "no:cacheprovider", str(HERE / "test_supervisor.py")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
     assert "passed" in result.stdout

@@ -77,7 +77,7 @@ def warm() -> WarmProcess:
 
 
 def run(cells: Sequence[Any], **options: Any) -> Run:
-    """Run cells (sources, or dictionaries of a planned cell) to the end; return what came out, which must be well formed."""
+    """Run cells (sources, or dictionaries of a planned cell) to the end; what comes out must be well formed."""
     channel, _ = warm().start(job(cells, **options))
     with channel:
         result = Run(list(frames(channel)))

@@ -17,7 +17,7 @@ _provided: dict[str, Mapping[str, np.ndarray[Any, Any]]] = {}
 
 
 def provide(arrays: Mapping[str, Mapping[str, np.ndarray[Any, Any]]]) -> None:
-    """Keep the arrays of data sets for all later forks, by the name of their Keras module, then ``x_train`` and so on."""
+    """Keep the arrays of data sets for all later forks, by the name of their Keras module and of the array."""
     _provided.clear()
     _provided.update(arrays)
 
@@ -57,4 +57,3 @@ def _load_data_with_path(path: str = "") -> Any:
     from autograder.sandbox.guest.data import served
 
     return served("NAME")
-

@@ -12,6 +12,7 @@ from autograder.sandbox.guest.plain import name, text, type_name, without_paths
 _OURS = str(Path(__file__).resolve().parents[1])
 _FOREIGN = ("IPython", "traitlets")
 _FRAMES_LIMIT = 12
+_LAST_FRAMES = 3
 CELL_FILE = "<cell {}>"
 
 
@@ -24,11 +25,12 @@ def traceback_text(error: BaseException, cell_file: str) -> str:
     """Return a traceback as plain text, without frames of IPython and of this package."""
     lines = []
     frames = [entry for entry in _entries(error) if not _hidden(entry.filename)]
-    if len(frames) > _FRAMES_LIMIT:
-        left_out = len(frames) - _FRAMES_LIMIT
-        frames = frames[: _FRAMES_LIMIT // 2] + frames[-_FRAMES_LIMIT // 2 :]
-        lines.append(f"({left_out} frames left out)")
-    for entry in frames:
+    # The notebook's own lines, and where the error came up below them.
+    shown = [entry for entry in frames[:-_LAST_FRAMES] if entry.filename.startswith("<cell")] + frames[-_LAST_FRAMES:]
+    if len(shown) > _FRAMES_LIMIT:
+        lines.append(f"({len(shown) - _FRAMES_LIMIT} lines left out)")
+        shown = shown[: _FRAMES_LIMIT // 2] + shown[-_FRAMES_LIMIT // 2 :]
+    for entry in shown:
         file = entry.filename
         place = file.strip("<>") if file.startswith("<cell") else name(Path(file).name)
         lines.append(f"{place}, line {entry.lineno}, in {entry.name}")

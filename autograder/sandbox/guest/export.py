@@ -72,9 +72,7 @@ class Exporter:
             if found is not None and found.matched in ("name", "alias") and found.item is not before:
                 self._send(question, label, probe, cell)
 
-    def _send(
-        self, question: str, label: str, probe: Probe, cell: int | None, only_found: bool = False
-    ) -> None:
+    def _send(self, question: str, label: str, probe: Probe, cell: int | None, only_found: bool = False) -> None:
         record: Record = {"question": question, "label": label, "cell": cell, "kind": "missing"}
         try:
             with self._session.probing(question, label), self._undisturbed(), self._interrupts.student():

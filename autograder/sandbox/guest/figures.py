@@ -114,9 +114,7 @@ class _Extract:
         everything = [axes for axes in figure.axes if not hasattr(axes, "_colorbar")]
         self.truncated |= len(everything) > AXES_LIMIT
         shown = everything[:AXES_LIMIT]
-        return [
-            self._axes(axes, row, column) for axes, (row, column) in zip(shown, _places(shown), strict=True)
-        ]
+        return [self._axes(axes, row, column) for axes, (row, column) in zip(shown, _places(shown), strict=True)]
 
     def _axes(self, axes: Any, row: int, column: int) -> dict[str, Any]:
         pictures, points = [], []

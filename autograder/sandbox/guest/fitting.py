@@ -59,19 +59,21 @@ def fit(session: Session, original: Method, model: Any, args: tuple[Any, ...], k
         with session.inside("fit"):
             if arguments is None:
                 return original(model, *args, **kwargs)
-            return _perform(session, original, model, given)
+            history = _perform(session, original, model, given)
+        with session.quietly("a fit"):
+            session.models.mark_trained(model.trainable_variables)
+        return history
     except BaseException as error:
         if record is not None:
             record["error"] = error_text(error)
         raise
     finally:
-        with session.quietly("a fit"):
-            _finish(session, model, record)
+        session.fits += 1
+        if record is not None and session.fits <= _FITS_LIMIT:
+            session.channel.record("fit", record)
 
 
-def train_on_batch(
-    session: Session, original: Method, model: Any, args: tuple[Any, ...], kwargs: Arguments
-) -> Any:
+def train_on_batch(session: Session, original: Method, model: Any, args: tuple[Any, ...], kwargs: Arguments) -> Any:
     """Record that a loop of the notebook's own trains a model: once for each model and cell."""
     if session.depth.fit:
         return original(model, *args, **kwargs)
@@ -97,13 +99,6 @@ def _record_loop(session: Session, model: Any, x: Any = None, y: Any = None) -> 
         **session.probe_fields,
     }
     session.channel.record("fit", record)
-
-
-def _finish(session: Session, model: Any, record: dict[str, Any] | None) -> None:
-    session.fits += 1
-    if record is not None and session.fits <= _FITS_LIMIT:
-        session.channel.record("fit", record)
-    session.models.mark_trained(model.trainable_variables)
 
 
 class _Given:

@@ -94,8 +94,7 @@ class _Converter:
         if self._pairs:
             return {
                 "pairs": [
-                    [self.convert(key, depth + 3), self.convert(child, depth + 3)]
-                    for key, child in value.items()
+                    [self.convert(key, depth + 3), self.convert(child, depth + 3)] for key, child in value.items()
                 ]
             }
         result = {}

@@ -62,9 +62,7 @@ def _wrap_optimizer(session: Session) -> None:
     BaseOptimizer.apply = apply
 
 
-def _compile(
-    session: Session, original: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def _compile(session: Session, original: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     arguments = bound(original, model, args, kwargs)
     record = compilation_record(
         session.cell, session.models.identities.number(model), kwargs if arguments is None else arguments

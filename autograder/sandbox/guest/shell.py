@@ -25,9 +25,15 @@ class NotAnswered(Exception):
 
 
 def make_shell(
-    show_text: Callable[[str], None], show_figure: Callable[[Any], None], clear: Callable[[], None]
+    show_text: Callable[[str], None],
+    show_figure: Callable[[Any], None],
+    clear: Callable[[], None],
+    end_figures: Callable[[], None],
 ) -> NotebookShell:
-    """Return the shell; displayed texts, displayed figures and ``clear_output`` go to the three functions."""
+    """Return the shell; displayed texts, displayed figures and ``clear_output`` go to the first three functions.
+
+    ``end_figures`` is called when a cell's code has ended.
+    """
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
@@ -39,6 +45,8 @@ def make_shell(
     NotebookShell.clear_shown = staticmethod(clear)
     shell: NotebookShell = NotebookShell.instance(config=config)
     builtins.input = _refuse_input
+    # Before matplotlib's own callback, which would paint what is still open.
+    shell.events.register("post_execute", end_figures)
     shell.run_line_magic("matplotlib", "inline")
     return shell
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import weakref
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,7 +86,7 @@ class ModelTable:
     def _state(self, identity: int, weights: list[tuple[Any, np.ndarray[Any, Any] | None]]) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
         touched = [self._variables.number(variable) in self._trained for variable, _ in weights]
-        digest.update(repr((identity, touched, id(self.compilations.get(identity)))).encode())
+        digest.update(json.dumps([identity, touched, self.compilations.get(identity)]).encode())
         for _, values in weights:
             digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
         return digest.digest()
@@ -102,9 +104,7 @@ class ModelTable:
             "built": bool(_quietly(lambda: model.built, False)),
             "input_shape": _quietly(lambda: plain(model.input_shape), None),
             "output_shape": _quietly(lambda: plain(model.output_shape), None),
-            "weight_shapes": [
-                [int(side) for side in _quietly(lambda: tuple(variable.shape), ())] for variable, _ in weights  # noqa: B023
-            ],
+            "weight_shapes": [_shape(variable) for variable, _ in weights],
             "variables": numbers,
             "trained": not self._trained.isdisjoint(numbers),
             "compilation": self.compilations.get(identity),
@@ -133,10 +133,19 @@ def _configuration(model: Any) -> tuple[Any, str]:
 def _weights(model: Any) -> list[tuple[Any, np.ndarray[Any, Any] | None]]:
     """Return the variables of a model with their values; without values when they are too many."""
     variables = _quietly(lambda: list(model.weights), [])[:10_000]
-    size = sum(_quietly(lambda: int(np.prod(variable.shape)), 0) for variable in variables)  # noqa: B023
+    size = sum(math.prod(_shape(variable)) for variable in variables)
     if size > PARAMETERS_LIMIT or len(variables) > WEIGHTS_LIMIT:
         return [(variable, None) for variable in variables]
-    return [(variable, _quietly(lambda: np.asarray(variable.numpy()), None)) for variable in variables]  # noqa: B023
+    return [(variable, _quietly(partial(_values, variable), None)) for variable in variables]
+
+
+def _values(variable: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(variable.numpy())
+
+
+def _shape(variable: Any) -> list[int]:
+    shape: list[int] = _quietly(lambda: [int(side) for side in variable.shape], [])
+    return shape
 
 
 def _with_weights(

@@ -133,7 +133,7 @@ def _without(node: ast.stmt, error: BaseException) -> list[ast.stmt] | None:
             return None
         # Of several names those that exist are imported all the same.
         return [_attempt(node, alias) for alias in node.names] if len(node.names) > 1 else []
-    magic = isinstance(node, (ast.Expr, ast.Assign)) and _is_magic(node.value)
+    magic = isinstance(node, (ast.Expr, ast.Assign)) and _is_line_magic(node.value)
     if magic and (isinstance(error, ModuleNotFoundError) or type_name(error) == "UsageError"):
         return []
     return [] if _elsewhere(error) else None
@@ -149,8 +149,8 @@ def _attempt(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
     return ast.fix_missing_locations(ast.copy_location(attempt, node))
 
 
-def _is_magic(value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and ast.unparse(value.func).startswith("get_ipython().")
+def _is_line_magic(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) == "get_ipython().run_line_magic"
 
 
 def _elsewhere(error: BaseException) -> bool:
