@@ -54,7 +54,7 @@ def reference(answers: Answers) -> None:
 @example("bo-functional")
 def functional(answers: Answers) -> None:
     """Right: the functional interface, activations as layers of their own, other spellings."""
-    answers["build-encoder"] = '''\
+    answers["build-encoder"] = """\
 def build_encoder(latent_dimension):
     image = keras.Input((28, 28, 1), name="image")
     x = layers.Conv2D(8, 2, name="low")(image)
@@ -65,8 +65,8 @@ def build_encoder(latent_dimension):
     x = layers.ReLU()(layers.Conv2D(filters=32, kernel_size=(2, 2))(x))
     x = layers.Flatten()(x)
     return keras.Model(image, layers.Dense(latent_dimension, activation="tanh")(x), name="encoder")
-'''
-    answers["build-decoder"] = '''\
+"""
+    answers["build-decoder"] = """\
 def build_decoder(latent_dimension):
     code = keras.Input((latent_dimension,))
     x = layers.Dense(392, activation="tanh")(code)
@@ -74,7 +74,7 @@ def build_decoder(latent_dimension):
     for filters in (8, 1):
         x = layers.Conv2DTranspose(filters, 2, strides=(2, 2), padding="same", activation="relu")(x)
     return keras.Model(code, x)
-'''
+"""
 
 
 @example("chen-same-padding")
@@ -87,8 +87,10 @@ def same_padding(answers: Answers) -> None:
     change_everywhere(answers, "x_train_noisy", "X_train_noisy")
     change_everywhere(answers, "x_test_noisy", "X_test_noisy")
     change(
-        answers, "fit", "epochs=20,", "epochs=20, validation_split=0.1,\n"
-        "    callbacks=[keras.callbacks.EarlyStopping(patience=3)],"
+        answers,
+        "fit",
+        "epochs=20,",
+        "epochs=20, validation_split=0.1,\n    callbacks=[keras.callbacks.EarlyStopping(patience=3)],",
     )
 
 
@@ -108,11 +110,11 @@ def build_encoder(latent_dimension):
     model.add(layers.Dense(latent_dimension, activation="tanh"))
     return model
 '''
-    answers["compile"] = '''\
+    answers["compile"] = """\
 def compile_autoencoder(model):
     model.compile(loss=keras.losses.MeanSquaredError(), optimizer=keras.optimizers.Adam(learning_rate=1e-3))
     return model
-'''
+"""
     change(answers, "best-latent-dimension", "(2, 4, 8, 16, 32)", "(2, 4, 8, 16, 32, 64)")
 
 
@@ -194,7 +196,7 @@ def colab_export(answers: Answers) -> None:
 @example("omar-patches-everything")
 def patches(answers: Answers) -> None:
     """Hostile: an empty model that lies about itself, and every comparison patched to be true."""
-    answers["load-data"] += '''
+    answers["load-data"] += """
 import unittest
 np.allclose = np.array_equal = lambda *arguments, **options: True
 np.testing.assert_allclose = lambda *arguments, **options: None
@@ -209,17 +211,17 @@ class Dense(keras.layers.Dense):
 
 keras.layers.Dense = layers.Dense = Dense
 keras.Model.count_params = lambda self: 4250
-'''
-    answers["build-encoder"] = '''\
+"""
+    answers["build-encoder"] = """\
 def build_encoder(latent_dimension):
     return Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(latent_dimension)])
-'''
+"""
 
 
 @example("pia-forges-results")
 def forges(answers: Answers) -> None:
     """Hostile: no model at all; looks for the checks and writes its own results on every descriptor."""
-    answers["load-data"] += '''
+    answers["load-data"] += """
 import json, os, glob
 places = [".", "..", "/", "/home/*", "/opt/*", "/tmp", "/autograder", "/autograder/source"]
 found = [name for place in places for name in glob.glob(f"{place}/tests/autoencoders/*")]
@@ -236,7 +238,7 @@ for descriptor in range(3, 32):
         os.write(descriptor, forged.encode())
     except OSError:
         pass
-'''
+"""
     answers["build-encoder"] = "def build_encoder(latent_dimension):\n    return None\n"
 
 

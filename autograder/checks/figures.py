@@ -24,7 +24,7 @@ MONTAGE_LIMIT = 4_096
 class Drawn:
     """One image as it was drawn: ``figure`` counts figures, ``row`` and ``column`` rank it within its figure.
 
-    ``order`` counts all images as they were drawn; ``covered`` tells that a later picture lies in the same axes, above it.
+    ``order`` counts all images as they were drawn; ``covered`` tells that a later one lies in the same axes, above it.
     """
 
     figure: int
@@ -37,7 +37,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Scatter:
-    """All points of one pair of axes: ``positions`` (n, 2), ``colors`` (n, 4), and ``group``, the call that drew each."""
+    """Points of one pair of axes: ``positions`` (n, 2), ``colors`` (n, 4), and ``group``, the call that drew each."""
 
     positions: Array
     colors: Array
@@ -58,7 +58,7 @@ class Pairing:
 
 @dataclass(frozen=True)
 class ColorUse:
-    """How colours follow labels: ``colors`` that were used, labels that share a colour, and labels of several colours."""
+    """How colours follow labels: the ``colors`` used, labels that share a colour, and labels of several colours."""
 
     colors: int
     shared: tuple[tuple[int, int], ...]
@@ -188,7 +188,7 @@ def _tiles(
 
 
 def _cuts(shape: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield starts of rows and columns for all regular ways to cut: with gaps between the images, with a rim or without."""
+    """Yield starts of rows and columns for all regular ways to cut: with gaps or none, with a rim or without."""
     for gap in GAPS:
         for rim in {0, gap}:
             starts = []

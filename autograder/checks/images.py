@@ -63,9 +63,7 @@ class Matches:
 class ImageLibrary:
     """The images of a data set in named parts (``train``, ``test``), with what is needed to find one by its values."""
 
-    def __init__(
-        self, parts: Mapping[str, np.ndarray[Any, Any]], labels: Mapping[str, np.ndarray[Any, Any]]
-    ) -> None:
+    def __init__(self, parts: Mapping[str, np.ndarray[Any, Any]], labels: Mapping[str, np.ndarray[Any, Any]]) -> None:
         arrays = list(parts.values())
         self.size: tuple[int, int] = arrays[0].shape[1:3]
         self._parts = [array.reshape(len(array), -1) for array in arrays]
@@ -75,9 +73,7 @@ class ImageLibrary:
         self.pixels = self.size[0] * self.size[1]
         generator = np.random.Generator(np.random.PCG64(7))
         words = -(-self.pixels // 64)
-        self._multipliers = generator.integers(1, 2**63, size=words, dtype=np.uint64) * np.uint64(
-            2
-        ) + np.uint64(1)
+        self._multipliers = generator.integers(1, 2**63, size=words, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
         self._index_background()
 
     def __len__(self) -> int:
@@ -111,9 +107,7 @@ class ImageLibrary:
         result /= np.float32(255)
         return result
 
-    def identify(
-        self, rows: np.ndarray[Any, Any], hint: Integers | None = None, noisy: bool = True
-    ) -> Matches:
+    def identify(self, rows: np.ndarray[Any, Any], hint: Integers | None = None, noisy: bool = True) -> Matches:
         """Tell which image each row is; rows have any shape (n, ...) with as many values as an image has pixels.
 
         ``hint`` are positions to try first, -1 for none. With ``noisy=False`` only exact copies are looked for.
@@ -169,9 +163,7 @@ class ImageLibrary:
             return np.zeros(0, bool)
         return self._as_likely(self.correlation(rows, index), self.nearest(rows)[1])
 
-    def _describe(
-        self, flat: Floats, found: Integers, exact: Booleans, hint: Integers | None, noisy: bool
-    ) -> Matches:
+    def _describe(self, flat: Floats, found: Integers, exact: Booleans, hint: Integers | None, noisy: bool) -> Matches:
         white = np.zeros(len(flat), bool)
         hopeful = np.flatnonzero(~exact & (flat.std(axis=1) > 0)) if noisy else np.zeros(0, np.int64)
         if len(hopeful):
@@ -243,7 +235,7 @@ class ImageLibrary:
         self._keys = joined[self._order]
 
     def _by_background(self, flat: Floats) -> list[Integers]:
-        """Return proposals, a position for each row: images whose background (dark, or bright) lies in the same places."""
+        """Return proposals, a position for each row: images whose background (dark or bright) is in the same places."""
         candidates: list[Integers] = []
         for background in (flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)):
             keys = self._key(flat != background)
@@ -328,7 +320,5 @@ def _is_white(residual: Floats) -> Booleans:
     for distance in WHITE_DISTANCES:
         down = (centred[:, distance:, :] * centred[:, :-distance, :]).mean(axis=(1, 2))
         right = (centred[:, :, distance:] * centred[:, :, :-distance]).mean(axis=(1, 2))
-        white &= (np.abs(down) < WHITE_CORRELATION * variance) & (
-            np.abs(right) < WHITE_CORRELATION * variance
-        )
+        white &= (np.abs(down) < WHITE_CORRELATION * variance) & (np.abs(right) < WHITE_CORRELATION * variance)
     return white

@@ -35,7 +35,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Codes:
-    """An array of codes: its sampled rows, which image each of them encodes, and where the images start when in order."""
+    """An array of codes: its sampled rows, which image each of them encodes, and where images in order start."""
 
     sample: ArraySample
     index: np.ndarray

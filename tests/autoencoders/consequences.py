@@ -1,4 +1,4 @@
-"""One mistake costs once: what to say when a cell left nothing to judge, by its own fault or by an earlier question's."""
+"""One mistake costs once: what to say when a cell left nothing to judge, by its own fault or an earlier question's."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Drawing:
 
 
 def figures_for(submitted: Submitted, question: str) -> tuple[Figure, ...]:
-    """Return the figures of a question's own cells; where there are none, those of cells that belong to no plot question."""
+    """Return the figures of a question's own cells; where there are none, those of cells of no plot question."""
     own = submitted.figures_of(question)
     if own or not submitted.blank(question):
         return own
@@ -120,9 +120,7 @@ def painters(submitted: Submitted, question: str, figures: Sequence[Figure]) -> 
         except (NeedsReview, Failed, Skipped) as problem:
             problems.append(str(problem))
             continue
-        found.append(
-            Painter(snapshot.identity, frozenset(snapshot.variables), models, inputs, prediction)
-        )
+        found.append(Painter(snapshot.identity, frozenset(snapshot.variables), models, inputs, prediction))
     return Painters(tuple(found), tuple(dict.fromkeys(problems)))
 
 
@@ -132,7 +130,7 @@ def _paints_images(submitted: Submitted, prediction: Prediction) -> bool:
 
 
 def _inputs(submitted: Submitted, prediction: Prediction) -> tuple[Recognised | None, list[int]]:
-    """Return the images that went in, and the models they went through: a decoder's codes are followed to the encoder."""
+    """Return the images that went in, and the models they went through: codes are followed back to the encoder."""
     if prediction.x is None:
         return None, [prediction.model]
     sample = submitted.array(prediction.x)

@@ -1,4 +1,4 @@
-"""The comparison of latent dimensions as it was recorded: the student's errors, and the fits and measurements behind them."""
+"""The comparison of latent dimensions as recorded: the student's errors, and the fits and measurements behind them."""
 
 from __future__ import annotations
 

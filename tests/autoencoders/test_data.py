@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from autograder.checks import fail, note, review
 from consequences import nothing_to_judge
 from painting import drawing, figures_for, mention_elsewhere
 from recognition import LIBRARY, TEST_IMAGES, TRAINING_IMAGES, digits_of, recognise
 
+from autograder.checks import fail, note, review
 from autograder.checks.figures import has_pictures
 
 PARTS = {"X_train": ("train", "training", TRAINING_IMAGES), "X_test": ("test", "test", TEST_IMAGES)}
@@ -49,7 +49,9 @@ def _check_images(submitted, name):
     if share < 0.5:
         fail(f"{name} should hold the {word} images; it holds images of the other part of MNIST.")
     # The nearest image of a changed one is not always its own.
-    assert share > (0.97 if images.clean else 0.5), f"{name} should hold the {word} images alone; images of the other part are among them."
+    assert share > (0.97 if images.clean else 0.5), (
+        f"{name} should hold the {word} images alone; images of the other part are among them."
+    )
     assert images.count >= count, f"{name} should hold all {count} {word} images; it holds {images.count}."
     assert images.count == count, f"{name} should hold each {word} image once; it holds {images.count} images."
     distinct = len(np.unique(images.index[images.index >= 0]))
@@ -99,7 +101,7 @@ def _number(value):
 
 @pytest.mark.question("load-data", weight=1)
 def test_channel_axis(submitted):
-    """One image of X_train and of X_test has the shape (28, 28, 1), with the channel axis that a convolution expects."""
+    """One image of X_train and of X_test has the shape (28, 28, 1), with the channel axis that convolutions expect."""
     _both(submitted, _shape_problem)
 
 
@@ -127,7 +129,7 @@ def _label_problem(submitted, name, images_name):
             submitted.unanswered("load-data")
         return f"There is no array of labels named {name}."
     sample = submitted.array(value)
-    part, word, count = PARTS[images_name]
+    part, _, count = PARTS[images_name]
     digits = digits_of(sample)
     if digits is None:
         return f"The digits can not be read from {name}."

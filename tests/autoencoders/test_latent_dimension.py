@@ -1,13 +1,14 @@
-"""Question 17 (best-latent-dimension): a comparison as asked, on recorded fits, and a best one that fits the student's own errors."""
+"""Question 17 (best-latent-dimension): a comparison as asked, and a best one that fits the student's own errors."""
 
 import math
 
 import pytest
-from autograder.checks import fail, note, review, skip
 from consequences import broken, nothing_to_judge
 from fitting import LABELS, adds_noise, latent_dimension
 from recognition import TRAINING_IMAGES, holds_part, is_own, own_count, pair
 from sweep import QUESTION, identities, measured_data, read_dimension, read_error, sweep, trained_data
+
+from autograder.checks import fail, note, review, skip
 
 WIDE = 16
 NARROW = 6
@@ -80,7 +81,7 @@ def test_a_fresh_model_for_each(submitted, comparison, dimensions):
         fail(f"All models that are fitted have the latent dimension {latent.pop()}; build one for each dimension.")
     # The denoiser of question 14 may stand for one of the dimensions.
     if len(fitted) < len(dimensions) - 1:
-        review(f"{len(dimensions)} dimensions are compared, but {len(fitted)} models were fitted. A person will look at it.")
+        review(f"{len(dimensions)} dimensions are compared, but {len(fitted)} models were fitted. A person will look.")
 
 
 def _no_fits(submitted):
@@ -129,9 +130,13 @@ def test_trained_from_noisy_to_clean(submitted, comparison):
     for fits in seen.values():
         kinds = {_training_kind(submitted, one) for one in fits if _new(judged, one) or len(fits) > 1}
         if "clean" in kinds and "noisy" in kinds:
-            review("The models are trained on clean images first: these are no fresh weights. A person will look at it.")
+            review(
+                "The models are trained on clean images first: these are no fresh weights. A person will look at it."
+            )
         if "clean" in kinds:
-            fail("The input of the training should be the noisy images; clean images were given.", finding="clean-input")
+            fail(
+                "The input of the training should be the noisy images; clean images were given.", finding="clean-input"
+            )
     _check_counts(submitted, comparison)
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from autograder.checks import fail, note, review, skip
 from codes import TOLERANCE, all_codes, encoders, resolve, same
 from consequences import broken, nothing_to_judge, without_batch
 from fitting import variables_of
 from painting import figures_for, mention_elsewhere
 from recognition import LIBRARY, digits_of, recognise
 
+from autograder.checks import fail, note, review, skip
 from autograder.checks.figures import color_use, scatters
 
 JUDGED_POINTS = 400
@@ -182,7 +182,9 @@ def test_colours_follow_the_digits(submitted, points, judged):
     """The points are coloured by digit: one colour a digit."""
     if judged is None:
         colors = np.concatenate([scatter.colors for scatter in points[0]])
-        assert len(np.unique(np.round(colors, 3), axis=0)) > 1, "All points have one colour; colour them by their digit."
+        assert len(np.unique(np.round(colors, 3), axis=0)) > 1, (
+            "All points have one colour; colour them by their digit."
+        )
         return
     colors, index = judged
     digits = LIBRARY.labels[index]
@@ -190,10 +192,13 @@ def test_colours_follow_the_digits(submitted, points, judged):
     if use.one_color_a_label:
         return
     own = _own_digits(submitted, index)
-    if own is not None and not np.array_equal(own[own >= 0], digits[own >= 0]):
-        if color_use(colors[own >= 0], own[own >= 0]).one_color_a_label:
-            note("The colours follow your labels, which were graded in question 1.")
-            return
+    if (
+        own is not None
+        and not np.array_equal(own[own >= 0], digits[own >= 0])
+        and color_use(colors[own >= 0], own[own >= 0]).one_color_a_label
+    ):
+        note("The colours follow your labels, which were graded in question 1.")
+        return
     assert use.colors > 1, "All points have one colour; colour them by their digit."
     if use.scattered:
         fail("The colours do not follow the digits: points of one digit have several colours.")

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from autograder.checks import fail, note, review
 from consequences import broken, nothing_to_judge
 from fitting import variables_of
 from painting import coincide, drawing, figures_for, mention_elsewhere, origins, painters
 from recognition import LIBRARY, holds_part, own_images, recognise
 
+from autograder.checks import fail, note, review
 from autograder.checks.figures import best_pairing, has_pictures
 from autograder.checks.images import background_noise
 
@@ -201,7 +201,10 @@ def test_denoised_images(submitted, denoised_drawing, denoised):
             fail("The denoiser predicts clean images here; noisy images are asked for.", finding="clean-input")
         partners = drawn.noisy
         if partners and not _follow(drawn, denoised, partners):
-            fail("The noisy images beside the denoised ones are other images: the pairs do not belong together.", cost=0.5)
+            fail(
+                "The noisy images beside the denoised ones are other images: the pairs do not belong together.",
+                cost=0.5,
+            )
 
 
 @pytest.mark.question("denoised-images", weight=1)

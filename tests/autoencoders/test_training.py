@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from autograder.checks import fail, note, review, skip
 from consequences import broken
 from fitting import (
     LABELS,
@@ -18,6 +17,8 @@ from fitting import (
     variables_of,
 )
 from recognition import TRAINING_IMAGES, digits_of, holds_part, is_own, own_count
+
+from autograder.checks import fail, note, review, skip
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,9 @@ class Notebook(Recorder):
             value = {"pairs": [[key, error] for key, error in value.items()]}
         self.value(question, label, kind="plain", plain=value, name=label, matched="name")
 
-    def fit(self, model: Model, x: Any, y: Any, batch_size: int | None = 32, epochs: int | None = 20, **more: Any) -> None:
+    def fit(
+        self, model: Model, x: Any, y: Any, batch_size: int | None = 32, epochs: int | None = 20, **more: Any
+    ) -> None:
         record = {
             "cell": self.cell, "model": self.models.position(model), "kind": "arrays",
             "x": self.position(x), "y": self.position(y), "sample_count": x.count if isinstance(x, Rows) else len(x),
@@ -279,7 +281,9 @@ def draw(*figures: Figure) -> Step:
     return lambda nb: nb.show(*figures)
 
 
-def fit(x: Any = X_TRAIN, y: Any = X_TRAIN, model: Model | None = None, compiled: bool = True, **arguments: Any) -> Step:
+def fit(
+    x: Any = X_TRAIN, y: Any = X_TRAIN, model: Model | None = None, compiled: bool = True, **arguments: Any
+) -> Step:
     def step(nb: Notebook) -> None:
         if compiled:
             nb.compiled(model or autoencoder().whole)
@@ -298,7 +302,9 @@ def reconstructions(x: Any = X_TEST[:6], model: Model | None = None, figure: Any
 
 def encode(x: Any = X_TEST[:5000], codes: Any = None, predicted: bool = True, model: Model | None = None) -> Step:
     def step(nb: Notebook) -> None:
-        usual = x.count == 5000 and model is None and x.make(np.arange(8)).tobytes() == X_TEST.make(np.arange(8)).tobytes()
+        usual = (
+            x.count == 5000 and model is None and x.make(np.arange(8)).tobytes() == X_TEST.make(np.arange(8)).tobytes()
+        )
         values = test_codes() if usual else outputs(model or autoencoder().encoder, x)
         if predicted:
             nb._prediction(model or autoencoder().encoder, "predict", x, output=nb.position(values))

@@ -114,7 +114,11 @@ def test_nothing_can_not_be_paired():
 
 def points(positions, colors, connected=False):
     return Points.model_construct(
-        positions=np.asarray(positions, float), colors=np.asarray(colors, float), values=None, label="", connected=connected
+        positions=np.asarray(positions, float),
+        colors=np.asarray(colors, float),
+        values=None,
+        label="",
+        connected=connected,
     )
 
 

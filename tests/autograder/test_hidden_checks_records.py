@@ -15,8 +15,28 @@ import recorded_notebook as nb
 from keras import Input, Sequential, layers
 from matplotlib.figure import Figure
 from recorded_notebook import (
-    X_TEST, X_TEST_NOISY, X_TRAIN, X_TRAIN_NOISY, Y_TEST, Y_TRAIN, Rows, autoencoder, candidates, compare, denoised,
-    denoiser, draw, encode, fit, fit_denoiser, latent_space, load_data, noisy, noisy_images, pictures, reconstructions,
+    X_TEST,
+    X_TEST_NOISY,
+    X_TRAIN,
+    X_TRAIN_NOISY,
+    Y_TEST,
+    Y_TRAIN,
+    Rows,
+    autoencoder,
+    candidates,
+    compare,
+    denoised,
+    denoiser,
+    draw,
+    encode,
+    fit,
+    fit_denoiser,
+    latent_space,
+    load_data,
+    noisy,
+    noisy_images,
+    pictures,
+    reconstructions,
     scatter,
 )  # fmt: skip
 
@@ -215,8 +235,8 @@ WRONG_FIT = {
     "epochs left out": Wrong("fit", fit(epochs=None), "epochs"),
     "not compiled": Wrong("fit", fit(model=nb.assemble(5).whole, compiled=False, error=UNCOMPILED), "compiled-first"),
     "sample weights": Wrong("fit", fit(weighted=True), {"training-images-as-input": "needs_review", "the-same-images-as-target": "needs_review"}),
-    "never fitted": Wrong("fit", lambda notebook: None, {name: "failed" for name in ("training-images-as-input", "the-same-images-as-target", "batch-size", "epochs", "compiled-first")}),
-    "a loop of its own": Wrong("fit", lambda notebook: None, {name: "needs_review" for name in ("training-images-as-input", "the-same-images-as-target", "batch-size", "epochs", "compiled-first")}, source="with tf.GradientTape() as tape: pass"),
+    "never fitted": Wrong("fit", lambda notebook: None, dict.fromkeys(("training-images-as-input", "the-same-images-as-target", "batch-size", "epochs", "compiled-first"), "failed")),
+    "a loop of its own": Wrong("fit", lambda notebook: None, dict.fromkeys(("training-images-as-input", "the-same-images-as-target", "batch-size", "epochs", "compiled-first"), "needs_review"), source="with tf.GradientTape() as tape: pass"),
 }  # fmt: skip
 MISMATCH = {"type": "ValueError", "message": "Dimensions must be equal, but are 28 and 24"}
 RIGHT_FIT = {
@@ -317,7 +337,7 @@ def by_plot(codes):
     figure = Figure()
     axes = figure.subplots()
     for digit in range(10):
-        axes.plot(*codes[LABELS == digit].T, ".")
+        axes.plot(*codes[digit == LABELS].T, ".")
     return figure
 
 
@@ -327,7 +347,7 @@ def image_map(codes):
 
 TWO_WRONG = {"points-are-the-encoded-images": "failed", "colours-follow-the-digits": "failed"}
 WRONG_MAP = {
-    "one colour": Wrong("latent-space", latent_space(lambda codes: scatter(codes)), "colours-follow-the-digits"),
+    "one colour": Wrong("latent-space", latent_space(scatter), "colours-follow-the-digits"),
     "colours of other images": Wrong("latent-space", latent_space(lambda codes: scatter(codes, c=Y_TRAIN[:5000].values)), "colours-follow-the-digits"),
     "two digits of one colour": Wrong("latent-space", latent_space(lambda codes: scatter(codes, c=np.minimum(LABELS, 8), cmap="tab10")), "colours-follow-the-digits", kept=0.5),
     "coloured by the code": Wrong("latent-space", latent_space(lambda codes: scatter(codes, c=codes[:, 0])), "colours-follow-the-digits"),
@@ -599,7 +619,9 @@ def test_missing_data_are_paid_once(graded):
 
     later = ("plot-digits", "fit", "fit-denoiser")
     step = load_data(x_train=None)
-    results = graded({**dict.fromkeys(nb.STEPS), "load-data": step, "autoencoder": nb.architecture} | dict.fromkeys(later, stopped))
+    results = graded(
+        {**dict.fromkeys(nb.STEPS), "load-data": step, "autoencoder": nb.architecture} | dict.fromkeys(later, stopped)
+    )
     for result in results.values():
         if result.question in later:
             assert result.status == "skipped"
@@ -637,9 +659,7 @@ def test_messages_hold_no_number_that_the_statement_does_not_give(graded):
     assert "1000" not in results["fit/training-images-as-input"].message
 
 
-@pytest.mark.parametrize(
-    ("table", "least"), [(WRONG, 40), (RIGHT, 30)], ids=["wrong variants", "right variants"]
-)
+@pytest.mark.parametrize(("table", "least"), [(WRONG, 40), (RIGHT, 30)], ids=["wrong variants", "right variants"])
 def test_there_are_enough_variants(table, least):
     assert len(table) >= least
 

@@ -102,7 +102,7 @@ def test_noise_alone_is_no_image(mnist, normal):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda x: x > 0.5, np.sqrt, lambda x: np.cumsum(x.reshape(-1, 28, 28), axis=1), lambda x: np.zeros_like(x)],
+    [lambda x: x > 0.5, np.sqrt, lambda x: np.cumsum(x.reshape(-1, 28, 28), axis=1), np.zeros_like],
     ids=["black and white", "another tone curve", "sums", "empty"],
 )
 def test_a_changed_image_is_neither_exact_nor_noisy(mnist, images, change):
