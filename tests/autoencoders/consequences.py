@@ -7,8 +7,12 @@ from typing import NoReturn
 
 from autograder.checks import fail, review, skip
 from autograder.checks.submitted import Submitted
+from autograder.models.compilation import normalise_loss
 
 IMAGE = [28, 28, 1]
+
+# A model that is compiled with one of these can not learn images, whatever is right about the rest.
+LOSSES_THAT_DO_NOT_TRAIN = ("classification", "missing", "unknown")
 
 # Which question provides a name of the statement.
 PROVIDERS = {
@@ -83,7 +87,9 @@ def broken(submitted: Submitted, question: str) -> bool:
             return not _fits(submitted, question, "denoiser", IMAGE, IMAGE)
         case "compile":
             value = submitted.value("compile", "compile")
-            return value.kind in ("missing", "error") or not value.compilations
+            if value.kind in ("missing", "error") or not value.compilations:
+                return True
+            return normalise_loss(value.compilations[-1].loss).category in LOSSES_THAT_DO_NOT_TRAIN
         case "encode":
             return submitted.value("encode", "X_encoded").kind != "array"
     return False

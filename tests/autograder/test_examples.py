@@ -20,7 +20,7 @@ SINGLE_MISTAKES = {
     "gita-labels-as-target": {"fit/the-same-images-as-target"},
     "hugo-fixed-dimension": {"build-encoder/latent-dimension-of-encoder"},
     "jonas-one-model": {"best-latent-dimension/a-fresh-model-for-each"},
-    "liam-endless-loop": {"plot-digits/some-digits"},
+    "liam-endless-loop": {"plot-digits/images-of-the-data"},
 }
 Reports = dict[str, dict[str, Any]]
 
@@ -120,10 +120,12 @@ def test_a_blank_notebook_earns_nothing_and_waits_for_nobody(reports):
 
 
 def test_patched_comparisons_and_lying_models_earn_nothing(reports):
-    lost = failed(reports["omar-patches-everything"])
-    for layer in ("first-convolution", "second-convolution", "third-convolution", "first-max-pooling"):
-        assert f"build-encoder/{layer}" in lost
-    assert reports["omar-patches-everything"]["score"] <= 80
+    report = reports["omar-patches-everything"]
+    scores = {question["id"]: question["score"] for question in report["questions"]}
+    assert not any(scores[question] for question in ("build-encoder", "encoder-size", "autoencoder", "denoising-error"))
+    # The class is called Dense, but it is not Keras's: whether it may stand for it, a person decides.
+    assert report["status"] == "needs_review"
+    assert report["score"] <= 40
 
 
 def test_forged_results_earn_nothing_and_hidden_files_are_not_there(reports, graded):

@@ -24,7 +24,7 @@ codes is the *latent space*.
 **Ground rules**
 - The data are the grey 28 × 28 digits of MNIST, from `keras.datasets`.
 - Every fit uses `batch_size=32` and `epochs=20`. The point is to understand, not to tune.
-- Without a GPU such a fit takes around ten minutes, so read on while it runs. While you are still looking for
+- Without a GPU such a fit takes five to ten minutes, so read on while it runs. While you are still looking for
   mistakes, try your code on a thousand images and one epoch first.
 - You can open this notebook in Google Colab (there, *Runtime → Change runtime type* offers a GPU), but it does not need Colab.
 - Write your code where you see `# YOUR CODE HERE`. Keep the names that a question gives to functions and variables: they are how
@@ -412,7 +412,7 @@ print("autoencoder is compiled. Do look at its loss: has it gone down from epoch
 
 **2 points**
 
-Let `autoencoder` predict some images, for example of the test set, and plot what comes out, with the originals beside it.
+Let `autoencoder` predict some images, for example of the test set, and plot what comes out beside the originals.
 
 <details>
 <summary>All outputs are the same grey blot?</summary>
