@@ -17,7 +17,7 @@ from autograder.errors import AssignmentError
 
 Probes = Mapping[str, Mapping[str, Any]]
 
-_FIELDS = {"find", "names", "arguments", "like", "rows", "returns"}
+_FIELDS = {"find", "names", "arguments", "like", "rows", "returns", "stand_in", "again_with"}
 _KINDS = ("function", "model", "array", "plain")
 
 
@@ -106,6 +106,19 @@ def _problem(probe: Any) -> str:
         return "has no 'names', a list of names to look for"
     if (probe["find"] == "function") != isinstance(probe.get("arguments"), list):
         return "needs 'arguments', a list, exactly when it finds a function"
+    if "stand_in" in probe and not _is_stand_in(probe):
+        return "has a 'stand_in' that is no function's, or that has not the shapes input_shape and output_shape"
+    again_with = probe.get("again_with", [])
+    if not isinstance(again_with, list) or not all(isinstance(name, str) for name in again_with):
+        return "has an 'again_with' that is no list of questions"
     if not isinstance(probe.get("rows", 1), int) or not isinstance(probe.get("like", {}), Mapping):
         return "has 'rows' that are no number or 'like' that is no dictionary"
     return ""
+
+
+def _is_stand_in(probe: Mapping[str, Any]) -> bool:
+    shapes = probe["stand_in"]
+    if probe["find"] != "function" or not isinstance(shapes, Mapping) or set(shapes) != {"input_shape", "output_shape"}:
+        return False
+    sides = [side for shape in shapes.values() for side in shape]
+    return all(side == "argument" or (type(side) is int and side > 0) for side in sides)

@@ -122,6 +122,7 @@ class Runner:
         self._builtins = dict(vars(builtins))
         self._namespace = Namespace(self._shell.user_ns)
         self._exporter = Exporter(self._session, self._namespace, self._figures, interrupts, job.probes)
+        self._stopped: list[Cell] = []
 
     def run(self) -> None:
         """Run all cells, export what is left, and say that the end was reached."""
@@ -130,6 +131,8 @@ class Runner:
             if not self._channel.owned:
                 os._exit(0)  # a fork that the notebook has made and that came back from its cell
         self._exporter.finish()
+        for cell in self._stopped:
+            self._run_with_stand_ins(cell)
         self._channel.send({"event": "end"})
 
     def _prepare_libraries(self) -> None:
@@ -154,6 +157,34 @@ class Runner:
         seconds = _cpu_seconds() - started
         if self._channel.owned:
             self._finish(cell, error, notes, seconds)
+            if isinstance(error, Exception) and cell.kind == "answer" and not self._interrupts.arrived:
+                self._stopped.append(cell)
+
+    def _run_with_stand_ins(self, cell: Cell) -> None:
+        """Run a cell that stopped once more where it rests on builders that do not work, with others in their place.
+
+        What it records counts for its question; nothing else of it is seen, and the notebook's builders come back.
+        """
+        question, names = cell.question or "", self._shell.user_ns
+        replacing = self._exporter.stand_ins(question)
+        if not replacing:
+            return
+        before = {name: names[name] for name in replacing if name in names}
+        self._interrupts.install()
+        self._interrupts.clear()
+        self._session.start(cell.index)
+        names.update(replacing)
+        try:
+            with self._exporter.undisturbed():
+                error, _ = self._execute(cell)
+            if not self._channel.owned:
+                os._exit(0)
+        finally:
+            for name in replacing:
+                names.pop(name, None)
+            names.update(before)
+        with self._session.quietly("the answer"):
+            self._exporter.export_again(question, cell.index, sorted(replacing), error is None)
 
     def _finish(self, cell: Cell, error: BaseException | None, notes: list[str], seconds: float) -> None:
         self._end_figures()

@@ -4,6 +4,9 @@ Plain data without any expected value. ``find`` says what is looked for, ``names
 statement's name first, then names that students use for it), ``like`` how the one object that behaves like it is
 recognised when no name fits. ``{"draw": [low, high], "as": "d"}`` becomes a number that the student can not
 guess, and ``{"drawn": "d"}`` the same number again.
+
+One mistake costs once: where the cell of a question with ``again_with`` stops, and a builder of the questions named
+there does not work, the cell is run once more with plain models of the shapes of ``stand_in`` in the builder's place.
 """
 
 IMAGE = [28, 28, 1]
@@ -14,12 +17,14 @@ COMPILE_NAMES = ["compile_autoencoder", "compile_model", "compile_auto_encoder",
 
 def _encoder(dimension, drawn):
     like = {"input_shape": IMAGE, "output_shape": [drawn]}
-    return {"find": "function", "names": ENCODER_NAMES, "arguments": [dimension], "like": like}
+    shapes = {"input_shape": IMAGE, "output_shape": ["argument"]}
+    return {"find": "function", "names": ENCODER_NAMES, "arguments": [dimension], "like": like, "stand_in": shapes}
 
 
 def _decoder(dimension, drawn):
     like = {"input_shape": [drawn], "output_shape": IMAGE}
-    return {"find": "function", "names": DECODER_NAMES, "arguments": [dimension], "like": like}
+    shapes = {"input_shape": ["argument"], "output_shape": IMAGE}
+    return {"find": "function", "names": DECODER_NAMES, "arguments": [dimension], "like": like, "stand_in": shapes}
 
 
 def _dimensions(probe):
@@ -72,6 +77,6 @@ PROBES = {
     "fit-denoiser": {"denoiser": _model(["denoiser", "denoising_autoencoder", "dae"], IMAGE, IMAGE)},
     "best-latent-dimension": {
         "best": _plain("best_latent_dimension", "best_dimension", "best_latent_dim"),
-        "errors": _plain("latent_errors", "errors"),
+        "errors": {**_plain("latent_errors", "errors"), "again_with": ["build-encoder", "build-decoder"]},
     },
 }

@@ -85,3 +85,18 @@ def test_probes_of_a_wrong_form_are_refused_with_the_reason(written, text, probl
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(AssignmentError, match="missing"):
         load(tmp_path / "probes.py")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stand_in": {"input_shape": [3]}},
+        {"stand_in": {"input_shape": [3], "output_shape": ["anything"]}},
+        {"stand_in": {"input_shape": [3], "output_shape": [0]}},
+        {"again_with": "build"},
+    ],
+)
+def test_a_stand_in_without_its_two_shapes_is_refused(written, change):
+    probe = {"find": "function", "names": ["f"], "arguments": [2], **change}
+    with pytest.raises(AssignmentError, match=next(iter(change))):
+        load(written(f"PROBES = {{'q': {{'p': {probe!r}}}}}"))

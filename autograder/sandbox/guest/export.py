@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import io
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ import numpy as np
 from keras.src.backend.common import global_state
 from matplotlib import pyplot
 
-from autograder.sandbox.guest import lookup
+from autograder.sandbox.guest import lookup, stand_ins
 from autograder.sandbox.guest.channel import Interrupts
 from autograder.sandbox.guest.errors import error_text
 from autograder.sandbox.guest.figures import Figures
@@ -50,6 +50,7 @@ class Exporter:
         self._exported: set[str] = set()
         self._missing: dict[tuple[str, str], Probe] = {}
         self._functions: dict[tuple[str, str], Any] = {}
+        self._fitting: set[tuple[str, str]] = set()
 
     def export(self, questions: Sequence[str], cell: int | None) -> None:
         """Export all probes of some questions, and those of functions that have changed since."""
@@ -65,6 +66,29 @@ class Exporter:
         for (question, label), probe in list(self._missing.items()):
             self._send(question, label, probe, None, only_found=True)
 
+    def stand_ins(self, question: str) -> dict[str, Callable[..., Any]]:
+        """Return, by the name that it stands for, a builder in place of each on which a question rests in vain.
+
+        These are the functions of the questions in its probes' ``again_with`` that did not return, for each of their
+        probes, a model of the shapes described there.
+        """
+        earlier = {name for probe in self._probes.get(question, {}).values() for name in probe.get("again_with", ())}
+        result: dict[str, Callable[..., Any]] = {}
+        for other in sorted(earlier & set(self._probes)):
+            labels = self._probes[other]
+            probe = next((probe for probe in labels.values() if "stand_in" in probe), None)
+            if probe is not None and not all((other, label) in self._fitting for label in labels):
+                found = _quiet_find(probe, self._namespace)
+                result[probe["names"][0] if found is None else found.name] = stand_ins.builder(probe["stand_in"])
+        return result
+
+    def export_again(self, question: str, cell: int, replaced: Sequence[str], completed: bool) -> None:
+        """Export a question after its cell ran with stand-ins; the label "stand-ins" tells for which names, and how."""
+        told = {"replaced": list(replaced), "completed": completed}
+        record = {"question": question, "label": "stand-ins", "cell": cell, "kind": "plain", "plain": told}
+        self._session.channel.record("value", record)
+        self.export((question,), cell)
+
     def _export_changed(self, cell: int | None) -> None:
         for (question, label), before in list(self._functions.items()):
             probe = self._probes[question][label]
@@ -75,7 +99,7 @@ class Exporter:
     def _send(self, question: str, label: str, probe: Probe, cell: int | None, only_found: bool = False) -> None:
         record: Record = {"question": question, "label": label, "cell": cell, "kind": "missing"}
         try:
-            with self._session.probing(question, label), self._undisturbed(), self._interrupts.student():
+            with self._session.probing(question, label), self.undisturbed(), self._interrupts.student():
                 record |= self._value(probe, (question, label))
         except BaseException as error:
             record |= {"kind": "error", "error": error_text(error), "matched": None}
@@ -111,12 +135,14 @@ class Exporter:
         return {"kind": "plain", "plain": plain_pairs(item)}
 
     def _function(self, probe: Probe, found: Found | None, key: tuple[str, str]) -> Record:
+        self._fitting.discard(key)
         if found is not None and found.matched is not None:
             self._functions[key] = found.item
             record: Record = {"name": text(found.name, 200), "matched": found.matched}
-            return record | self._called(found.item, probe)
+            return record | self._called(found.item, probe, key)
         by_behaviour = self._function_by_behaviour(probe)
         if by_behaviour is not None:
+            self._fitting.add(key)
             return by_behaviour
         if found is not None:
             return {"kind": "other", "name": text(found.name, 200), "type_name": type_name(found.item)}
@@ -138,7 +164,7 @@ class Exporter:
         key, result = alike[0]
         return {"name": text(key, 200), "matched": "behaviour", "arguments": probe["arguments"]} | self._result(result)
 
-    def _called(self, function: Any, probe: Probe) -> Record:
+    def _called(self, function: Any, probe: Probe, key: tuple[str, str]) -> Record:
         record: Record = {"arguments": probe["arguments"]}
         arguments = _arguments(probe)
         if probe.get("returns") == "any" and _takes_nothing(function):
@@ -146,6 +172,8 @@ class Exporter:
         try:
             result = function(*arguments)
             record |= self._result(result)
+            if lookup.returns_like(result, probe.get("like") or {}):
+                self._fitting.add(key)
         except BaseException as error:
             record |= {"kind": "error", "error": error_text(error)}
         return record | {"compilations": list(self._session.probe_compilations)}
@@ -160,7 +188,7 @@ class Exporter:
             return record | self._thing(result, "array")
 
     @contextlib.contextmanager
-    def _undisturbed(self) -> Iterator[None]:
+    def undisturbed(self) -> Iterator[None]:
         """Give back to the notebook the random states, layer names, streams and figures that it had."""
         states = random.getstate(), np.random.get_state()
         names = global_state.get_global_attribute("object_name_uids")
