@@ -197,7 +197,7 @@ _KERAS_2 = "This spelling worked in Keras 2 and is no longer accepted by Keras 3
 _KERAS_2_SIGNS = (
     "Argument(s) not recognized: {'lr'", "unexpected keyword argument 'lr'", "'decay'",
     "Expected `metrics` argument to be a list", "has no attribute 'output_shape'", "has no attribute 'input_shape'",
-    "has no attribute 'int_shape'",
+    "has no attribute 'int_shape'", "module 'keras._tf_keras.keras",
 )  # fmt: skip
 
 

@@ -56,6 +56,14 @@ _MODEL_MODULES = {
     "Sequential": ("keras", "keras.models", "keras.src.models.sequential"),
     "Functional": ("keras", "keras.models", "keras.src.models.functional"),
 }
+# What stands in a functional model where an activation was called on a tensor: its module and class, and the
+# activation that it is. Keras's own relu carries the fields of the layer ReLU.
+_OPERATIONS = {
+    ("keras.src.activations.activations", "ReLU"): "ReLU",
+    ("keras.src.ops.nn", "Relu"): "relu",
+    ("keras.src.ops.nn", "Sigmoid"): "sigmoid",
+    ("keras.src.ops.numpy", "Tanh"): "tanh",
+}
 _ENVELOPE = {
     "module",
     "class_name",
@@ -133,6 +141,10 @@ def _entry(entry: dict[str, Any], depth: int, trainable: bool) -> Iterator[Layer
             raise Unrecognised(f"a model of another class called {kind}")
         yield from _model(kind, entry.get("config"), depth + 1, trainable)
         return
+    called = _called_activation(entry)
+    if called is not None:
+        yield called
+        return
     if module != "keras.layers" or registered is not None:
         raise Unrecognised(_foreign(kind, module))
     if kind == "InputLayer":
@@ -140,6 +152,22 @@ def _entry(entry: dict[str, Any], depth: int, trainable: bool) -> Iterator[Layer
         return
     for layer in parse_layer(kind, entry.get("config")):
         yield layer if trainable else replace(layer, trainable=False)
+
+
+def _called_activation(entry: dict[str, Any]) -> Layer | None:
+    """Return the layer that does what an activation called on a tensor does; None where the entry is none."""
+    module, kind, config = entry.get("module"), entry.get("class_name"), entry.get("config")
+    name = _OPERATIONS.get((module, kind)) if isinstance(module, str) and isinstance(kind, str) else None
+    if name is None:
+        return None
+    if entry.get("registered_name") not in (None, kind) or not isinstance(config, dict):
+        raise Unrecognised(_foreign(str(kind), module))
+    if name != "ReLU" and set(config) != {"name"}:
+        raise Unrecognised(f"the operation {name} with fields of its own")
+    (layer,) = (
+        parse_layer("ReLU", config) if name == "ReLU" else parse_layer("Activation", config | {"activation": name})
+    )
+    return layer
 
 
 def _foreign(kind: str, module: Any) -> str:
@@ -269,12 +297,13 @@ def _tensor_of(entry: dict[str, Any], node: dict[str, Any]) -> str:
     if not isinstance(arguments, (list, tuple)):
         raise Unrecognised("a layer that is not connected")
     kind = shown(entry.get("class_name"))
-    if _is_operation(entry.get("module")):
+    if _is_operation(entry.get("module")) and _called_activation(entry) is None:
         raise Unrecognised(_foreign(kind, entry.get("module")))
     options = {key: value for key, value in named.items() if value is not None}
     if not arguments and "inputs" in options:
         arguments = (options.pop("inputs"),)
-    if options.pop("training", None) is not None and _depends_on_training(entry):
+    # False is what Keras itself writes down for a plain call; fit and predict say otherwise when they need to.
+    if options.pop("training", None) not in (None, False) and _depends_on_training(entry):
         raise Unrecognised(f"a {kind} that is called with training=...")
     if len(arguments) == 1 and isinstance(arguments[0], (list, tuple)):
         raise Unrecognised(f"branches that are joined by {kind}")

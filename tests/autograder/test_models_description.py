@@ -225,6 +225,33 @@ def test_calling_with_training_is_fine_where_it_changes_nothing() -> None:
     assert [layer.kind for layer in description.layers] == ["Dense"]
 
 
+def test_a_layer_that_is_active_in_training_only_is_read_in_a_functional_model() -> None:
+    start = keras.Input((4,))
+    # Keras writes training=False down for it, although nobody gave it.
+    description = parse(configuration(keras.Model(start, layers.Dense(3)(layers.GaussianNoise(0.5)(start)))))
+    assert [layer.kind for layer in description.layers] == ["GaussianNoise", "Dense"]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (keras.activations.relu, "relu"),
+        (keras.ops.relu, "relu"),
+        (keras.activations.tanh, "tanh"),
+        (keras.ops.tanh, "tanh"),
+        (keras.activations.sigmoid, "sigmoid"),
+    ],
+)
+def test_an_activation_that_is_called_as_a_function_is_an_activation(function: Any, name: str) -> None:
+    start = keras.Input((4,))
+    (dense, activation, last) = parse(
+        configuration(keras.Model(start, layers.Dense(2)(function(layers.Dense(3)(start)))))
+    ).layers
+    assert (dense.kind, activation_of(activation), last.kind) == ("Dense", name, "Dense")
+    bounded = keras.activations.relu(layers.Dense(3)(start), max_value=6.0)
+    assert activation_of(parse(configuration(keras.Model(start, bounded))).layers[1]) != "relu"
+
+
 class Doubled(layers.Layer):
     def call(self, inputs: Any) -> Any:
         return 2 * inputs
