@@ -15,7 +15,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test lint release solutions check-release examples doctor lock clean
+.PHONY: help setup grade test lint release solutions check-release examples benchmark doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -57,6 +57,10 @@ solutions: setup  ## execute the reference solution in full (about an hour) into
 examples: setup  ## make the example class again from the source notebook
 	@echo "examples: writing examples/submitted"
 	$(BIN)/python examples/make_examples.py
+
+benchmark: setup  ## measure speed and memory, and write docs/performance.md (some minutes, on a quiet machine)
+	@echo "benchmark: measuring"
+	$(BIN)/python benchmarks/speed.py
 
 doctor: setup  ## tell what this machine can do
 	$(BIN)/autograder doctor

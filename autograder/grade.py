@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -162,6 +162,7 @@ class Grader:
                 "version": __version__,
                 "training": self.settings.training,
                 "isolation": self.settings.isolation,
+                "limits": asdict(self.settings.limits),
             }
         )
 

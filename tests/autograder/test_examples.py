@@ -141,3 +141,14 @@ def test_every_page_shows_names_and_no_script(graded):
         text = page.read_text(encoding="utf-8")
         assert "Content-Security-Policy" in text
         assert "<script" not in text
+
+
+def test_the_readme_shows_this_very_table(graded):
+    done, _ = graded
+    readme = (COURSE / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("<!-- examples: begin -->")[2].partition("<!-- examples: end -->")[0]
+    rows = [line for line in done.stdout.splitlines() if " / 100" in line]
+    assert len(rows) == len(list((COURSE / "examples" / "submitted").iterdir()))
+    beginning = len("mona-dead-kernel           87 / 100          9  graded      ")
+    for row in rows:
+        assert row[:beginning].rstrip() in shown, f"README.md does not show: {row}"
