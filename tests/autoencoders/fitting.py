@@ -55,15 +55,26 @@ def training(submitted: Submitted, question: str, fits: Sequence[Fit], preferred
     for one in fits:
         groups.setdefault(submitted.model(one.model).snapshot.identity, []).append(one)
 
-    def rank(group: list[Fit]) -> tuple[bool, int, int]:
+    def rank(group: list[Fit]) -> tuple[bool, bool, int, int]:
         variables = frozenset(submitted.model(group[-1].model).snapshot.variables)
-        return bool(variables & preferred), max(one.epochs or 1 for one in group), group[-1].cell
+        trial = any(_is_trial_of(group, other) for other in groups.values())
+        return not trial, bool(variables & preferred), max(one.epochs or 1 for one in group), group[-1].cell
 
     chosen = max(groups.values(), key=rank)
     longest = max(chosen, key=lambda one: one.epochs if one.epochs is not None else 1)
     # The data of the longest call count; a trial on a few images before it does no harm.
     snapshot = submitted.model(chosen[0].model).snapshot
     return Training(tuple(chosen), fit_data(submitted, longest), snapshot)
+
+
+def _is_trial_of(group: Sequence[Fit], other: Sequence[Fit]) -> bool:
+    """Tell whether one model was only tried, on fewer images for fewer epochs, before another was fitted instead."""
+    epochs, images = ([_most(one, field) for one in (group, other)] for field in ("epochs", "sample_count"))
+    return group is not other and epochs[0] < epochs[1] and images[0] < images[1]
+
+
+def _most(fits: Sequence[Fit], field: str) -> int:
+    return max(getattr(one, field) or 1 for one in fits)
 
 
 def _no_fit(submitted: Submitted, question: str) -> NoReturn:

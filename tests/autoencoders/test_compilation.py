@@ -24,7 +24,7 @@ def compilation(submitted):
         return value.compilations[-1]
     written = [one for one in submitted.evidence.compilations if one.question is None and one.error is None]
     preferred = [one for one in written if one.cell in submitted.cells_of("compile") | submitted.cells_of("fit")]
-    if value.kind in ("missing", "error") and written:
+    if written and (value.kind in ("missing", "error") or submitted.blank("compile")):
         return (preferred or written)[-1]
     found = submitted.found("compile", "compile", "a function named compile_autoencoder", kind=None)
     if submitted.blank("compile"):
@@ -70,8 +70,9 @@ def test_loss_is_mean_squared_error(loss):
 def require_given_model(submitted, compilation):
     """Fail when it is not the function that compiled, or not the model that it was given."""
     value = submitted.value("compile", "compile")
-    if value.kind == "missing":
-        note("There is no function named compile_autoencoder; what was compiled without it was graded.")
+    if value.kind == "missing" or (submitted.blank("compile") and not value.compilations):
+        missing = "There is no function named" if value.kind == "missing" else "Nothing was written in the function"
+        note(f"{missing} compile_autoencoder; what was compiled without it was graded.")
         return
     submitted.found("compile", "compile", "a function named compile_autoencoder", kind=None)
     if compilation.model_identity in models_of_the_notebook(submitted.evidence):

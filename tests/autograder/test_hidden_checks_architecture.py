@@ -747,6 +747,17 @@ def test_a_compilation_without_the_function_is_right_with_a_note(course):
     assert any("without it was graded" in result.message for result in results)
 
 
+def test_a_compilation_beside_a_function_that_was_left_empty_is_right_with_a_note(course):
+    recorder = Recorder()
+    record = {"cell": QUESTIONS.index("compile"), "model_identity": 1, "loss": "mse", "optimizer": "adam"}
+    recorder.channel.record("compilation", record)
+    recorder.compiler(lambda model: None, small_model())
+    stub = 'def compile_autoencoder(model):\n    """Compile it."""\n    # YOUR CODE HERE'
+    results = session.run(course.assignment, recorder.evidence, session.Context(cells=cells(compile=stub)))
+    assert score_of(course, results, "compile") == (8.0, 0.0, "passed")
+    assert any("without it was graded" in result.message for result in results)
+
+
 # The fixtures with which an instructor writes
 
 

@@ -243,6 +243,7 @@ RIGHT_FIT = {
     "batch size left out": Right("fit", fit(batch_size=None), "32 is what Keras takes"),
     "twenty calls of one epoch": Right("fit", several(*[fit(epochs=1)] * 20), "epochs add up"),
     "a trial before": Right("fit", several(fit(X_TRAIN[:100], X_TRAIN[:100], epochs=1), fit())),
+    "a trial, then a model built anew": Right("fit", several(fit(X_TRAIN[:1000], X_TRAIN[:1000], epochs=1), fit(model=nb.assemble(6).whole))),
     "early stopping and validation": Right("fit", fit(callbacks=["EarlyStopping"], validation_split=0.2), "EarlyStopping"),
     "most of the images": Right("fit", fit(X_TRAIN.at(SHUFFLED[:48_000]), X_TRAIN.at(SHUFFLED[:48_000])), "48000 of the 60000"),
     "a data set": Right("fit", fit(X_TRAIN[:32], X_TRAIN[:32], kind="dataset", sample_count=60_000)),
