@@ -270,6 +270,15 @@ def saturated():
     return constant(nb.assemble(13))
 
 
+@cache
+def faint():
+    """An autoencoder whose pictures are nearly black, as they are after little training."""
+    parts = nb.assemble(14)
+    kernel, bias = parts.decoder.layers[-1].get_weights()
+    parts.decoder.layers[-1].set_weights([kernel * 0.1 / nb.outputs(parts.whole, SIX).max(), bias])
+    return parts.whole
+
+
 def decoded_codes(notebook):
     parts = autoencoder()
     codes = notebook.predict(parts.encoder, SIX)
@@ -292,6 +301,7 @@ RIGHT_RECONSTRUCTIONS = {
     "saturated": Right("reconstructions", reconstructions(model=saturated())),
     "other originals": Right("reconstructions", reconstructions(figure=lambda x, out: pictures(X_TEST[20:26].values, out)), "do not belong together"),
     "times 255": Right("reconstructions", reconstructions(figure=lambda x, out: pictures(out * 255))),
+    "faint, as integers": Right("reconstructions", reconstructions(model=faint(), figure=lambda x, out: pictures(x.values, (out * 255).astype("uint8")))),
     "as integers": Right("reconstructions", reconstructions(figure=lambda x, out: pictures(x.values, (out / out.max() * 255).astype("uint8")))),
 }  # fmt: skip
 
