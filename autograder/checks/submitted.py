@@ -7,6 +7,7 @@ Nothing here judges; it finds, parses and rebuilds. Where there is nothing to ju
 from __future__ import annotations
 
 import ast
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -137,6 +138,15 @@ class Submitted:
         own = {cell.index for cell in self.cells if cell.question == question and cell.kind in ("answer", "other")}
         return next((cell.error for cell in self.evidence.cells if cell.index in own and cell.error), None)
 
+    def import_left_out(self, name: str) -> str | None:
+        """Return the module that is not installed here and whose import was to bind a name; None when none was."""
+        notes = {cell.index: cell.note for cell in self.evidence.cells}
+        for cell in self.cells:
+            for module in re.findall(r"No module named '([\w.]+)'", notes.get(cell.index, "")):
+                if name in _bound_by_import(cell.source, module.partition(".")[0]):
+                    return str(module)
+        return None
+
     def blank(self, question: str) -> bool:
         """Whether the question's cells hold nothing that a student wrote to answer it."""
         own = [cell for cell in self.cells if cell.question == question and cell.kind in ("answer", "other")]
@@ -181,6 +191,20 @@ class Submitted:
         if error is not None:
             fail(f"There is no {_bare(what)}: the cell stopped with {error_sentence(error)}")
         fail(f"There is no {_bare(what)}.")
+
+
+def _bound_by_import(source: str, package: str) -> set[str]:
+    """Return the names that imports from a package bind; read line by line, since a cell may hold magics."""
+    names = set()
+    for line in re.findall(r"^\s*import\s+([^#\n]*)", source, re.MULTILINE):
+        for part in line.split(","):
+            module, _, alias = part.partition(" as ")
+            if module.strip().partition(".")[0] == package:
+                names.add(alias.strip() or package)
+    for module, line in re.findall(r"^\s*from\s+([\w.]+)\s+import\s+\(?([^)#\n]*)", source, re.MULTILINE):
+        if module.partition(".")[0] == package:
+            names |= {part.rpartition(" as ")[2].strip() for part in line.split(",")}
+    return names
 
 
 def error_sentence(error: ErrorText | None) -> str:

@@ -51,6 +51,9 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
         submitted.unanswered(question)
     error = submitted.cell_error(question)
     if error is not None:
+        module = submitted.import_left_out(_undefined_name(error.message)) if error.type == "NameError" else None
+        if module is not None:
+            review(f"Your cell needs {module}, which is not installed here, so {missing}. A person will look at it.")
         earlier = _cause(submitted, question, error.type, error.message)
         if earlier is not None:
             skip(f"Your cell stopped with {error.type}, because of an earlier question.", because=earlier)
@@ -64,10 +67,14 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
 def _cause(submitted: Submitted, question: str, error_type: str, message: str) -> str | None:
     """Return the earlier question to which an error goes back, None when it is the cell's own."""
     if error_type == "NameError":
-        name = re.search(r"name '(\w+)' is not defined", message)
-        provider = PROVIDERS.get(name.group(1)) if name else None
+        provider = PROVIDERS.get(_undefined_name(message))
         return provider if provider is not None and provider != question and broken(submitted, provider) else None
     return next((earlier for earlier in NEEDS[question] if broken(submitted, earlier)), None)
+
+
+def _undefined_name(message: str) -> str:
+    name = re.search(r"name '(\w+)' is not defined", message)
+    return name.group(1) if name else ""
 
 
 def broken(submitted: Submitted, question: str) -> bool:

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from consequences import nothing_to_judge
-from painting import drawing, figures_for, mention_elsewhere
+from painting import drawing, figures_for, mention_elsewhere, nothing_drawn
 from recognition import LIBRARY, TEST_IMAGES, TRAINING_IMAGES, digits_of, recognise
 
 from autograder.checks import fail, note, review
@@ -167,7 +166,7 @@ def drawn_digits(submitted):
     if found is None:
         if has_pictures(figures_for(submitted, "plot-digits")):
             review("Pictures were drawn, but not recognised as images of the data. A person will look at them.")
-        nothing_to_judge(submitted, "plot-digits", "no image was drawn")
+        nothing_drawn(submitted, "plot-digits")
     return found
 
 

@@ -5,7 +5,7 @@ import pytest
 from codes import TOLERANCE, all_codes, encoders, resolve, same
 from consequences import broken, nothing_to_judge, without_batch
 from fitting import variables_of
-from painting import figures_for, mention_elsewhere
+from painting import figures_for, mention_elsewhere, nothing_drawn
 from recognition import LIBRARY, digits_of, recognise
 
 from autograder.checks import fail, note, review, skip
@@ -76,7 +76,7 @@ def points(submitted):
     if not found:
         if any(axes.pictures for figure in figures for axes in figure.axes):
             fail("Images are drawn; a scatter plot of X_encoded is asked for.")
-        nothing_to_judge(submitted, "latent-space", "no scatter plot was drawn")
+        nothing_drawn(submitted, "latent-space", "no scatter plot was drawn")
     mention_elsewhere(submitted, "latent-space")
     return found, max(figure.cell for figure in figures)
 

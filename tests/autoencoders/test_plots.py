@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from consequences import broken, nothing_to_judge
+from consequences import broken
 from fitting import variables_of
-from painting import coincide, drawing, figures_for, mention_elsewhere, origins, painters
+from painting import coincide, drawing, figures_for, mention_elsewhere, nothing_drawn, origins, painters
 from recognition import LIBRARY, holds_part, own_images, recognise
 
 from autograder.checks import fail, note, review
@@ -21,7 +21,7 @@ def _drawn(submitted, question):
     if found is None:
         if has_pictures(figures_for(submitted, question)):
             review(UNRECOGNISED)
-        nothing_to_judge(submitted, question, "no image was drawn")
+        nothing_drawn(submitted, question)
     mention_elsewhere(submitted, question)
     return found
 

@@ -187,6 +187,7 @@ class Notebook(Recorder):
         self.figures = Figures(self.session)
         self.cell = 0
         self.errors: dict[int, dict[str, Any]] = {}
+        self.notes: dict[int, str] = {}
         self._known: dict[tuple[Any, ...], int] = {}
 
     def start(self, cell: int) -> None:
@@ -197,6 +198,10 @@ class Notebook(Recorder):
     def stop(self, error: Exception) -> None:
         """Let the present cell end with an error."""
         self.errors[self.cell] = {"type": type(error).__name__, "message": str(error), "line": 1}
+
+    def leave_out(self, module: str) -> None:
+        """Let the present cell run without the import of a module that is not installed."""
+        self.notes[self.cell] = f"line 1 was left out, it can not work here: No module named '{module}'"
 
     def value(self, question: str, label: str, **fields: Any) -> None:
         super().value(question, label, **{"cell": self.cell, **fields})
@@ -414,5 +419,6 @@ def execute(steps: Mapping[str, Step | None], sources: Mapping[str, str] | None 
         cells.append(PlannedCell(cell, source, "answer", question, (question,)))
         error = notebook.errors.get(cell)
         record = {"index": cell, "status": "error" if error else "ok", "error": error}
+        record["note"] = notebook.notes.get(cell, "")
         notebook.channel.record("cell", record)
     return Executed(notebook.evidence, tuple(cells))

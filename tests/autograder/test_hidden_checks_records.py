@@ -647,6 +647,34 @@ def test_a_sweep_that_a_fixed_builder_stops_is_not_paid_again(graded):
     assert {(result.status, result.because) for result in results.values()} == {("skipped", "build-encoder")}
 
 
+@pytest.mark.parametrize(
+    ("question", "module", "source", "name"),
+    [
+        ("latent-space", "plotly", "import plotly.express as px\npx.scatter(*X_encoded.T)", "px"),
+        ("fit", "tqdm", "from tqdm.keras import TqdmCallback\nautoencoder.fit(callbacks=[TqdmCallback()])", "TqdmCallback"),
+        ("plot-digits", "cv2", "%time\n!ls\nimport os, cv2\ncv2.imshow('a', X_train[0])", "cv2"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_needs_a_package_that_is_not_installed_here_is_reviewed(graded, question, module, source, name):
+    def stopped(notebook):
+        notebook.leave_out(module)
+        notebook.stop(NameError(f"name '{name}' is not defined"))
+
+    results = graded({question: stopped}, question, {question: source})
+    assert "needs_review" in {result.status for result in results.values()} <= {"needs_review", "skipped"}
+    assert any(module in result.message for result in results.values())
+    mistaken = graded({question: stopped}, question, {question: "import numpy\n" + name})
+    assert "failed" in {result.status for result in mistaken.values()}
+
+
+def test_pictures_that_are_shown_without_matplotlib_are_reviewed(graded):
+    source = "from PIL import Image\ndisplay(Image.fromarray(X_train[0, ..., 0]))"
+    results = graded({"plot-digits": lambda notebook: None}, "plot-digits", {"plot-digits": source})
+    assert {result.status for result in results.values()} <= {"needs_review", "skipped"}
+    results = graded({"plot-digits": lambda notebook: None}, "plot-digits", {"plot-digits": "print(X_train[0])"})
+    assert "failed" in {result.status for result in results.values()}
+
+
 def test_a_model_that_can_not_be_rebuilt_is_reviewed(graded):
     @keras.saving.register_keras_serializable(package="mine")
     class Mine(keras.Model):
