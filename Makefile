@@ -15,7 +15,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test lint release solutions check-release examples benchmark doctor lock clean
+.PHONY: help setup grade test lint release solutions check-release examples benchmark calibration take-out doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -61,6 +61,14 @@ examples: setup  ## make the example class again from the source notebook
 benchmark: setup  ## measure speed and memory, and write docs/performance.md (some minutes, on a quiet machine)
 	@echo "benchmark: measuring"
 	$(BIN)/python benchmarks/speed.py
+
+calibration: setup  ## measure how often the grader's own training errs, and write docs/calibration.md
+	@echo "calibration: training each design again and again (some minutes)"
+	$(BIN)/python benchmarks/denoising.py
+
+take-out: setup  ## take important things out, one at a time, and see that tests fail; writes docs/taken-out.md
+	@echo "take-out: changing the working tree for a while"
+	$(BIN)/python scripts/take_out.py
 
 doctor: setup  ## tell what this machine can do
 	$(BIN)/autograder doctor

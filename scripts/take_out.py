@@ -1,0 +1,196 @@
+"""Take an important thing out of the engine, run the tests that name it, and see that they fail; then put it back.
+
+    python scripts/take_out.py              all of them, some minutes; writes docs/taken-out.md
+    python scripts/take_out.py network nan  only those whose names contain one of the words; writes nothing
+
+The working tree is changed for the time of each run, so nothing else should use it meanwhile; a file with
+uncommitted changes is left alone and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+COURSE = Path(__file__).resolve().parent.parent
+PAGE = COURSE / "docs" / "taken-out.md"
+TESTS = "tests/autograder"
+INTRODUCTION = """\
+# Taken out
+
+A test that passes when the thing it names is gone says nothing. `scripts/take_out.py` takes important things out, one
+at a time, and runs the tests that name them: each of these runs must fail. (For the hidden checks themselves,
+`tests/autograder/test_hidden_checks_complete.py` holds that each of them has a mistake whose test expects it to fail.)
+
+| taken out | from | tests | what failed |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is taken out: the text in a file, what stands there instead, and the tests that must notice."""
+
+    file: str
+    old: str
+    new: str
+    tests: str
+    chosen: str = ""
+
+
+PARTS = {
+    "the network namespace": Part(
+        "autograder/sandbox/namespaces.py", " | linux.CLONE_NEWNET\n", "\n", "test_supervisor.py", "network or listener"
+    ),
+    "the namespace of processes": Part(
+        "autograder/sandbox/namespaces.py", "linux.CLONE_NEWNS | linux.CLONE_NEWPID |", "linux.CLONE_NEWNS |",
+        "test_supervisor.py", "invisible_and_can_not_be_signalled or detached",
+    ),
+    "the read-only mounts": Part(
+        "autograder/sandbox/namespaces.py",
+        "linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID, recursive=True)\n    return root",
+        "linux.MOUNT_ATTR_NOSUID, recursive=True)\n    return root",
+        "test_supervisor.py", "read_only",
+    ),
+    "the dropping of capabilities": Part(
+        "autograder/sandbox/namespaces.py", "    linux.drop_capabilities()\n", "", "test_supervisor.py", "capabilities"
+    ),
+    "the last, full user namespace": Part(
+        "autograder/sandbox/namespaces.py", '_write(proc, "sys/user/max_user_namespaces", "0")', "pass",
+        "test_supervisor.py", "user_namespaces",
+    ),
+    "the cleared environment": Part(
+        "autograder/sandbox/launch.py", "    os.environ.clear()\n", "", "test_supervisor.py", "environment"
+    ),
+    "the bound on the tree's memory": Part(
+        "autograder/sandbox/execution.py", "if usage.memory_bytes > self._limits.memory_bytes:", "if False:",
+        "test_supervisor.py", "memory_of_many",
+    ),
+    "the bound on a process's memory": Part(
+        "autograder/sandbox/launch.py", "        resource.RLIMIT_DATA: limits.memory_bytes,\n", "",
+        "test_supervisor.py", "six_gigabytes",
+    ),
+    "the bound on a cell's CPU time": Part(
+        "autograder/sandbox/clock.py", "if in_cell and cpu - self._cell_cpu > limits.cell_cpu_seconds:", "if False:",
+        "test_forkserver.py", "endless_cell",
+    ),
+    "the kill after an ignored interruption": Part(
+        "autograder/sandbox/execution.py", "elif self._clock.grace_is_over(self.seen.cpu_seconds):", "elif False:",
+        "test_supervisor.py", "swallows or last_wall",
+    ),
+    "the bound on what one child sends": Part(
+        "autograder/sandbox/execution.py", "if self._received_bytes > self._limits.stream_bytes:", "if False:",
+        "test_supervisor.py", "endless_bytes",
+    ),
+    "the check of references in evidence": Part(
+        "autograder/evidence.py", "        _check_references(evidence, record)\n", "", "test_evidence.py"
+    ),
+    "the size of a blob": Part(
+        "autograder/evidence.py", " or count * np.dtype(dtype).itemsize != len(blobs[position])", "", "test_evidence.py"
+    ),
+    "the refusal of numbers that are not finite": Part(
+        "autograder/evidence.py", "elif isinstance(item, float) and not math.isfinite(item):", "elif False:",
+        "test_evidence.py",
+    ),
+    "the refusal of unknown activations": Part(
+        "autograder/models/layers.py", 'raise ValueError(f"the activation {shown(value)}")\n        return name',
+        'return "linear"\n        return name', "test_models_description.py",
+    ),
+    "the comparison of weights with the layers": Part(
+        "autograder/models/rebuild.py", "        if tuple(array.shape) != shape:", "        if False:",
+        "test_models_rebuild.py",
+    ),
+    "the refusal of weights that are nan": Part(
+        "autograder/models/rebuild.py", "        if not np.isfinite(array).all():", "        if False:",
+        "test_models_rebuild.py",
+    ),
+    "the limit of the denoising error": Part(
+        "autograder/models/training.py", "passed = _lowest(best) < protocol.limit", "passed = True",
+        "test_models_training.py",
+    ),
+    "the restarts of the training": Part(
+        "autograder/models/training.py", "while made < allowed and", "while made < 1 and", "test_models_training.py"
+    ),
+    "the search for leaked statements": Part(
+        "autograder/leaks.py", "return ast.unparse(syntax.head(node))", 'return "" and str(node)',
+        "test_release.py",
+    ),
+    "the folding of spaces in leaked text": Part(
+        "autograder/leaks.py", 'return re.sub(r"[\\W_]+", "", text).casefold()', "return text", "test_release.py"
+    ),
+    "the review of a check that stumbles": Part(
+        "autograder/checks/plugin.py", 'return "needs_review", OUR_FAULT, None', 'return "failed", OUR_FAULT, None',
+        "test_checks_session.py",
+    ),
+    "the one step that is lost at least": Part(
+        "autograder/checks/points.py", "return max(0.0, min(nearest, points - STEP))", "return nearest",
+        "test_checks_session.py",
+    ),
+    "the digest of stored results": Part(
+        "autograder/store.py", 'if entry["digest"] != digest_of(entry["value"]):', "if False:", "test_store.py"
+    ),
+    "the refusal to follow links": Part(
+        "autograder/notebook.py", "if not stat.S_ISREG(before.st_mode):", "if False:",
+        "test_submission.py", "link or pipe",
+    ),
+    "the escaping of pages": Part(
+        "autograder/report/html.py", "autoescape=True", "autoescape=False", "test_report_html.py"
+    ),
+    "the recording of fits": Part(
+        "autograder/sandbox/guest/recording.py", '    _wrap(model, "fit", session, fitting.fit)\n', "",
+        "test_guest_recording.py",
+    ),
+    "the models in place of broken builders": Part(
+        "autograder/sandbox/runner.py", "for cell in self._stopped:", "for cell in self._stopped[:0]:",
+        "test_guest_stand_ins.py",
+    ),
+    "the digest of the data": Part(
+        "autograder/datasets.py", "if found != expected:", "if False:", "test_datasets.py"
+    ),
+}  # fmt: skip
+
+
+def failures(part: Part) -> list[str]:
+    """Return the tests that fail while the part is taken out."""
+    path = COURSE / part.file
+    before = path.read_text(encoding="utf-8")
+    if before.count(part.old) != 1:
+        raise SystemExit(f"{part.file}: the text to take out stands there {before.count(part.old)} times: {part.old!r}")
+    if subprocess.run(["git", "diff", "--quiet", "--", part.file], cwd=COURSE, check=False).returncode:
+        raise SystemExit(f"{part.file} has uncommitted changes: commit them first")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", f"{TESTS}/{part.tests}"]
+    try:
+        path.write_text(before.replace(part.old, part.new), encoding="utf-8")
+        done = subprocess.run(
+            [*command, *(["-k", part.chosen] if part.chosen else [])],
+            cwd=COURSE, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        path.write_text(before, encoding="utf-8")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    return [words[1].partition("::")[2] for words in lines if len(words) > 1 and words[0] in ("FAILED", "ERROR")]
+
+
+def main() -> int:
+    """Take the parts out, one after the other; return 1 when one was not missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="parts of names; all parts without one")
+    words = parser.parse_args().words
+    chosen = {name: part for name, part in PARTS.items() if not words or any(word in name for word in words)}
+    rows, unnoticed = [], []
+    for name, part in chosen.items():
+        failed = failures(part)
+        print(f"{'noticed' if failed else 'NOT NOTICED'}: {name}", flush=True)
+        rows.append(f"| {name} | `{part.file}` | `{part.tests}` | `{failed[0] if failed else 'nothing'}` |")
+        unnoticed += [] if failed else [name]
+    if not words:
+        PAGE.write_text(INTRODUCTION + "\n".join(rows) + "\n", encoding="utf-8")
+    print(f"{len(chosen) - len(unnoticed)} of {len(chosen)} were noticed")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
