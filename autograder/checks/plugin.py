@@ -1,8 +1,8 @@
 """The pytest plugin of the hidden checks: the mark ``question``, the fixtures every assignment has, and the results.
 
 As a module (``-p autograder.checks.plugin``) it gives the mark and the fixtures; ``Grading`` is the plugin object
-that carries one submission's evidence into a run and its results out. Without a ``Grading`` (plain ``pytest`` in the
-repository) the fixtures execute the reference solution, once.
+that carries one submission's evidence into a run and its results out. In a plain run of ``pytest``, without a
+``Grading``, ``autograder.reference`` provides the submission.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ class Submission:
     store: Store | None
 
 
-_SUBMISSIONS = pytest.StashKey[dict[Path, Submission]]()
+SUBMISSIONS = pytest.StashKey[dict[Path, Submission]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known, and make room for submissions."""
     config.addinivalue_line("markers", LINE)
-    config.stash.setdefault(_SUBMISSIONS, {})
+    config.stash.setdefault(SUBMISSIONS, {})
 
 
 @pytest.fixture(scope="module")
 def submission(request: pytest.FixtureRequest) -> Submission:
-    """The submission that is graded; in a plain run of pytest, the reference solution."""
-    folder = _folder_of_checks(request.path)
-    known = request.config.stash[_SUBMISSIONS]
-    if folder not in known:
-        known[folder] = _reference(folder)
+    """The submission that is graded."""
+    known = request.config.stash[SUBMISSIONS]
+    folder = next((folder for folder in request.path.parents if folder in known), None)
+    if folder is None:
+        raise AssignmentError(f"{request.path}: no submission to judge; run pytest with -p autograder.reference")
     return known[folder]
 
 
@@ -80,28 +80,6 @@ def store(submission: Submission) -> Store | None:
     return submission.store
 
 
-def _folder_of_checks(path: Path) -> Path:
-    """Return tests/<assignment> for one of its files."""
-    for folder in path.parents:
-        if folder.parent.name == "tests" and (folder.parents[1] / "source" / folder.name).is_dir():
-            return folder
-    raise AssignmentError(f"{path}: is not in tests/<assignment> of a course with source/<assignment>.")
-
-
-def _reference(folder: Path) -> Submission:
-    """Execute the reference solution, which stands in the source notebook, as a submission would be."""
-    from autograder import assignment as assignments
-    from autograder.grade import Grader, Settings
-    from autograder.store import Store
-    from autograder.submission import read
-
-    assignment = assignments.load(folder.parents[1], folder.name)
-    solution = read(assignment.source, assignment)
-    with Grader(assignment, Settings()) as grader:
-        evidence = grader.execute(solution).evidence
-    return Submission(assignment, Submitted(evidence, solution.cells), Store())
-
-
 class Grading:
     """The plugin object of one run: gives the evidence to the fixtures, and collects the results."""
 
@@ -116,7 +94,7 @@ class Grading:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Hand the evidence to the fixtures."""
-        config.stash[_SUBMISSIONS] = {self._submission.assignment.tests.resolve(): self._submission}
+        config.stash[SUBMISSIONS] = {self._submission.assignment.tests.resolve(): self._submission}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember the files that can not be read."""
