@@ -147,9 +147,23 @@ class Submitted:
                     return str(module)
         return None
 
+    def bound_below(self, question: str, name: str) -> bool:
+        """Whether a name that a question's cell did not find is defined or assigned in a later cell of the student."""
+        failed = {cell.index for cell in self.evidence.cells if cell.error and cell.index in self.cells_of(question)}
+        binding = re.compile(rf"^(?:def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=[^=]", re.MULTILINE)
+        later = (
+            cell for cell in self.cells if failed and cell.index > min(failed) and cell.kind in ("answer", "other")
+        )
+        return bool(name) and any(binding.search(cell.source) for cell in later)
+
     def blank(self, question: str) -> bool:
-        """Whether the question's cells hold nothing that a student wrote to answer it."""
+        """Whether the question's cells hold nothing that a student wrote to answer it.
+
+        Where it has no cell at all, as in a notebook made anew, its answer may stand in any cell of no question.
+        """
         own = [cell for cell in self.cells if cell.question == question and cell.kind in ("answer", "other")]
+        if not self.cells_of(question):
+            own = [cell for cell in self.cells if cell.question is None and cell.kind == "other"]
         return all(is_blank(cell.source) for cell in own)
 
     def unanswered(self, question: str) -> NoReturn:

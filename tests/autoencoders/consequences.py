@@ -51,12 +51,17 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
         submitted.unanswered(question)
     error = submitted.cell_error(question)
     if error is not None:
-        module = submitted.import_left_out(_undefined_name(error.message)) if error.type == "NameError" else None
+        name = _undefined_name(error.message) if error.type == "NameError" else ""
+        module = submitted.import_left_out(name)
         if module is not None:
             review(f"Your cell needs {module}, which is not installed here, so {missing}. A person will look at it.")
         earlier = _cause(submitted, question, error.type, error.message)
         if earlier is not None:
             skip(f"Your cell stopped with {error.type}, because of an earlier question.", because=earlier)
+        if submitted.bound_below(question, name):
+            review(
+                f"Your cell uses {name}, which a later cell defines: run from top to bottom, it stops, and {missing}."
+            )
         fail(f"Your cell stopped with {error.type} ({_short(error.message)}), so {missing}.")
     outcomes = {cell.index: cell.status for cell in submitted.evidence.cells}
     if any(outcomes.get(index, "skipped") != "ok" for index in submitted.cells_of(question)):

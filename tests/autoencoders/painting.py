@@ -11,9 +11,9 @@ from consequences import IMAGE, nothing_to_judge, without_batch
 from recognition import LIBRARY, Recognised, recognise
 
 from autograder.checks import note, review
-from autograder.checks.figures import Drawn, drawn_images
+from autograder.checks.figures import Drawn, drawn_images, has_pictures
 from autograder.checks.images import Matches
-from autograder.checks.outcomes import Failed, NeedsReview, Skipped
+from autograder.checks.outcomes import Failed, NeedsReview, Skipped, running_notes
 from autograder.checks.submitted import Submitted
 from autograder.evidence import Figure, Prediction
 
@@ -26,6 +26,9 @@ LEAST_LEVELS = 8
 BLOCK = 500
 PREFIX = 64
 SEARCHED = 10_000
+# Of figures that could be for any question, so many are looked at.
+GROUPS = 20
+UNRECOGNISED = "Pictures were drawn, but the grader could not tell what they show. A person will look at them."
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Drawing:
 def figures_for(submitted: Submitted, question: str) -> tuple[Figure, ...]:
     """Return the figures of a question's own cells; where there are none, those of cells of no plot question."""
     own = submitted.figures_of(question)
-    if own or not submitted.blank(question):
+    if own or (submitted.cells_of(question) and not submitted.blank(question)):
         return own
     others: set[int] = set()
     for other in PLOT_QUESTIONS:
@@ -75,9 +78,54 @@ def figures_for(submitted: Submitted, question: str) -> tuple[Figure, ...]:
     return tuple(figure for figure in submitted.evidence.figures if figure.cell not in others)
 
 
-def drawing(submitted: Submitted, question: str) -> Drawing | None:
-    """Return what was drawn for a question, None when no image was."""
-    figures = figures_for(submitted, question)
+def drawing(submitted: Submitted, question: str, judge: Callable[[Submitted, Drawing], None]) -> Drawing:
+    """Return what was drawn for a question; ends the check when no image was.
+
+    Figures of the question's own cells are taken together. Where it has none, the figures of other cells are tried,
+    all of a cell and each alone, and those are taken with which ``judge`` (a check) is satisfied most.
+    """
+    groups = [figures_for(submitted, question)]
+    if not submitted.figures_of(question):
+        groups = _groups(groups[0])
+    found = [drawn for group in groups if (drawn := _drawing_of(group)) is not None]
+    if not found:
+        if has_pictures(figures_for(submitted, question)):
+            review(UNRECOGNISED)
+        nothing_drawn(submitted, question)
+    if len(found) == 1:
+        return found[0]
+    ranks = [_rank(submitted, drawn, judge) for drawn in found]
+    if min(ranks) == max(_RANKS.values()):
+        nothing_drawn(submitted, question)
+    return found[ranks.index(min(ranks))]
+
+
+_RANKS = {"passed": 0, "in part": 1, "undecided": 2, "failed": 3}
+
+
+def _rank(submitted: Submitted, drawn: Drawing, judge: Callable[[Submitted, Drawing], None]) -> int:
+    """Return how far a drawing is from what a check asks for, without a word to the student."""
+    token = running_notes.set(None)
+    try:
+        judge(submitted, drawn)
+    except (NeedsReview, Skipped):
+        return _RANKS["undecided"]
+    except AssertionError as problem:
+        return _RANKS["in part" if isinstance(problem, Failed) and problem.cost < 1 else "failed"]
+    finally:
+        running_notes.reset(token)
+    return _RANKS["passed"]
+
+
+def _groups(figures: tuple[Figure, ...]) -> list[tuple[Figure, ...]]:
+    """Return all figures of each cell, then each one alone where a cell drew several: the first few."""
+    cells = dict.fromkeys(figure.cell for figure in figures)
+    together = [tuple(figure for figure in figures if figure.cell == cell) for cell in cells]
+    alone = [(figure,) for group in together if len(group) > 1 for figure in group]
+    return [*together, *alone][:GROUPS]
+
+
+def _drawing_of(figures: tuple[Figure, ...]) -> Drawing | None:
     images = drawn_images(figures, LIBRARY.size, lambda values: LIBRARY.identify(values, noisy=False).exact)
     if not images:
         return None

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from painting import drawing, figures_for, mention_elsewhere, nothing_drawn
+from painting import drawing, mention_elsewhere
 from recognition import LIBRARY, TEST_IMAGES, TRAINING_IMAGES, digits_of, recognise
 
 from autograder.checks import fail, note, review
-from autograder.checks.figures import has_pictures
 
 PARTS = {"X_train": ("train", "training", TRAINING_IMAGES), "X_test": ("test", "test", TEST_IMAGES)}
 
@@ -162,19 +161,18 @@ def _true_digits(submitted, images_name, part, labels):
 @pytest.fixture(scope="module")
 def drawn_digits(submitted):
     """What was drawn for question 2; ends the check when nothing was, or nothing that can be read."""
-    found = drawing(submitted, "plot-digits")
-    if found is None:
-        if has_pictures(figures_for(submitted, "plot-digits")):
-            review("Pictures were drawn, but not recognised as images of the data. A person will look at them.")
-        nothing_drawn(submitted, "plot-digits")
-    return found
+    return drawing(submitted, "plot-digits", _judge_digits)
+
+
+def _judge_digits(submitted, drawn):
+    if not drawn.originals and not _resembling(drawn).any():
+        review("Pictures were drawn, but not recognised as images of the data. A person will look at them.")
 
 
 @pytest.mark.question("plot-digits", weight=1)
 def test_images_of_the_data(submitted, drawn_digits):
     """Images of the data are drawn."""
-    if not drawn_digits.originals and not _resembling(drawn_digits).any():
-        review("Pictures were drawn, but not recognised as images of the data. A person will look at them.")
+    _judge_digits(submitted, drawn_digits)
     mention_elsewhere(submitted, "plot-digits")
 
 

@@ -4,24 +4,19 @@ import numpy as np
 import pytest
 from consequences import broken
 from fitting import variables_of
-from painting import coincide, drawing, figures_for, mention_elsewhere, nothing_drawn, origins, painters
+from painting import UNRECOGNISED, coincide, drawing, figures_for, mention_elsewhere, origins, painters
 from recognition import LIBRARY, holds_part, own_images, recognise
 
 from autograder.checks import fail, note, review
-from autograder.checks.figures import best_pairing, has_pictures
+from autograder.checks.figures import best_pairing
 from autograder.checks.images import background_noise
 
-UNRECOGNISED = "Pictures were drawn, but the grader could not tell what they show. A person will look at them."
 NOISE = 0.5
 
 
-def _drawn(submitted, question):
+def _drawn(submitted, question, judge):
     """Return what was drawn for a question; end the check when nothing was."""
-    found = drawing(submitted, question)
-    if found is None:
-        if has_pictures(figures_for(submitted, question)):
-            review(UNRECOGNISED)
-        nothing_drawn(submitted, question)
+    found = drawing(submitted, question, judge)
     mention_elsewhere(submitted, question)
     return found
 
@@ -29,7 +24,10 @@ def _drawn(submitted, question):
 @pytest.mark.question("reconstructions")
 def test_reconstructions(submitted):
     """Images that the autoencoder predicts are drawn."""
-    drawn = _drawn(submitted, "reconstructions")
+    _judge_reconstructions(submitted, _drawn(submitted, "reconstructions", _judge_reconstructions))
+
+
+def _judge_reconstructions(submitted, drawn):
     if not drawn.others:
         kind = "images with noise" if drawn.noisy else "the original images"
         fail(f"Only {kind} are drawn; draw what the autoencoder predicts for them.")
@@ -75,13 +73,16 @@ def _follow(drawn, found, partners):
 @pytest.fixture(scope="module")
 def noisy_drawing(submitted):
     """What was drawn for question 13."""
-    return _drawn(submitted, "noisy-images")
+    return _drawn(submitted, "noisy-images", _judge_pairs)
 
 
 @pytest.mark.question("noisy-images", weight=2)
-def test_pairs_of_original_and_noisy(noisy_drawing):
+def test_pairs_of_original_and_noisy(submitted, noisy_drawing):
     """Pairs are drawn: an original image, and beside it the same image with noise."""
-    drawn = noisy_drawing
+    _judge_pairs(submitted, noisy_drawing)
+
+
+def _judge_pairs(submitted, drawn):
     with_noise = drawn.where(~drawn.matches.exact)
     if not with_noise:
         fail("Only original images are drawn; draw the same images with noise beside them.")
@@ -146,7 +147,7 @@ def _array_noise(submitted, part):
 
 
 def _drawn_noise(submitted):
-    drawn = _drawn(submitted, "noisy-images")
+    drawn = _drawn(submitted, "noisy-images", _judge_pairs)
     if not drawn.noisy:
         review(UNRECOGNISED)
     values = drawn.values(drawn.noisy).reshape(len(drawn.noisy), -1)
@@ -171,13 +172,16 @@ def _judge_noise(added, background):
 @pytest.fixture(scope="module")
 def denoised_drawing(submitted):
     """What was drawn for question 16."""
-    return _drawn(submitted, "denoised-images")
+    return _drawn(submitted, "denoised-images", _judge_denoised_images)
 
 
 @pytest.fixture(scope="module")
 def denoised(submitted, denoised_drawing):
     """The images in the drawing that a model predicted from noisy images; ends the check when there are none."""
-    drawn = denoised_drawing
+    return _denoised(submitted, denoised_drawing)
+
+
+def _denoised(submitted, drawn):
     if not drawn.others:
         fail("No denoised image is drawn; draw what the denoiser predicts.")
     used = painters(submitted, "denoised-images", drawn.figures)
@@ -187,10 +191,19 @@ def denoised(submitted, denoised_drawing):
     return found
 
 
+def _judge_denoised_images(submitted, drawn):
+    found = _denoised(submitted, drawn)
+    _judge_denoised(submitted, drawn, found)
+    _judge_part(submitted, drawn, found)
+
+
 @pytest.mark.question("denoised-images", weight=1)
 def test_denoised_images(submitted, denoised_drawing, denoised):
     """Images that the denoiser predicts from noisy images are drawn."""
-    drawn = denoised_drawing
+    _judge_denoised(submitted, denoised_drawing, denoised)
+
+
+def _judge_denoised(submitted, drawn, denoised):
     denoiser = variables_of(submitted, "fit-denoiser", "denoiser")
     if denoiser and not denoiser & denoised.painter.variables:
         if variables_of(submitted, "autoencoder", "autoencoder") & denoised.painter.variables:
@@ -210,9 +223,13 @@ def test_denoised_images(submitted, denoised_drawing, denoised):
 @pytest.mark.question("denoised-images", weight=1)
 def test_of_the_test_set(submitted, denoised_drawing, denoised):
     """The denoised images are images of the test set."""
+    _judge_part(submitted, denoised_drawing, denoised)
+
+
+def _judge_part(submitted, drawn, denoised):
     known = denoised.matches.index[denoised.matches.known]
-    if coincide(denoised.painter) and denoised_drawing.noisy:
-        known = denoised_drawing.matches.index[denoised_drawing.noisy]
+    if coincide(denoised.painter) and drawn.noisy:
+        known = drawn.matches.index[drawn.noisy]
     if not len(known) and _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
         return
     if not len(known):

@@ -667,6 +667,30 @@ def test_a_cell_that_needs_a_package_that_is_not_installed_here_is_reviewed(grad
     assert "failed" in {result.status for result in mistaken.values()}
 
 
+def test_a_cell_that_uses_what_a_later_cell_defines_is_reviewed(graded):
+    def stopped(notebook):
+        notebook.stop(NameError("name 'train' is not defined"))
+
+    later = {"fit": "train(autoencoder)", "reconstructions": "def train(model):\n    model.fit(X_train, X_train)"}
+    results = graded({"fit": stopped, "reconstructions": nb.STEPS["reconstructions"]}, "fit", later)
+    assert {result.status for result in results.values()} == {"needs_review"}
+    results = graded({"fit": stopped}, "fit", {"fit": "train(autoencoder)"})
+    assert {result.status for result in results.values()} == {"failed"}
+
+
+def test_figures_that_stand_in_other_cells_are_found_one_by_one(graded):
+    """Of two drawings in cells that are for no drawing, each question takes its own."""
+    steps = {
+        "fit": several(fit(), reconstructions()),
+        "fit-denoiser": several(fit_denoiser(), denoised(), noisy_images()),
+    }
+    blank = dict.fromkeys(("reconstructions", "denoised-images", "noisy-images"))
+    results = graded({**steps, **blank})
+    drawn = {name: result for name, result in results.items() if result.question in blank}
+    assert not_passed(drawn) == {}, {result.id: result.message for result in drawn.values()}
+    assert "another cell" in drawn["denoised-images/denoised-images"].message
+
+
 def test_pictures_that_are_shown_without_matplotlib_are_reviewed(graded):
     source = "from PIL import Image\ndisplay(Image.fromarray(X_train[0, ..., 0]))"
     results = graded({"plot-digits": lambda notebook: None}, "plot-digits", {"plot-digits": source})
