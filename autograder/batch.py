@@ -11,8 +11,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,12 +42,13 @@ LOG_FILE = "grader.log"
 
 @dataclass(frozen=True)
 class Item:
-    """One submission of a batch: whose, which file, the folder of its report, and its key."""
+    """One submission of a batch: whose, which file, the folder of its report, its key, how the file is called."""
 
     student: str
     file: Path
     folder: str
     key: str
+    label: str
 
 
 def grade_all(
@@ -59,13 +60,15 @@ def grade_all(
     formats: Sequence[str],
     jobs: int,
     progress: Progress,
+    labels: Mapping[Path, str] | None = None,
 ) -> Summary:
     """Grade submissions (student, file) with ``jobs`` workers and write everything to ``out``.
 
-    A report of an earlier batch is kept when nothing that decides it has changed. Raises InputError when
-    ``out`` can not be written and GraderFault when this machine can not grade; what was graded is on disk.
+    ``labels`` tell how files are called in reports where their paths say nothing. A report of an earlier batch
+    is kept when nothing that decides it has changed. Raises InputError when ``out`` can not be written and
+    GraderFault when this machine can not grade; what was graded is on disk.
     """
-    items = _items(assignment, submissions, settings)
+    items = items_of(assignment, submissions, settings, labels or {})
     results = _Results(assignment, out, formats, len(items), progress)
     progress.begin(len(items))
     try:
@@ -110,7 +113,9 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
                     _handle(event, todo, results)
     if went_well:
         # Nothing but the greetings of libraries is in it.
-        log.unlink()
+        # Another batch into the same folder may have been quicker.
+        with suppress(OSError):
+            log.unlink()
 
 
 def _handle(event: pool.Event, todo: Sequence[Item], results: _Results) -> None:
@@ -147,7 +152,7 @@ def fault_report(assignment: Assignment, item: Item, execution: Execution, reaso
     return Report(
         assignment=assignment.name,
         student=item.student,
-        submission=Submission(file=shown_path(item.file), digest=""),
+        submission=Submission(file=item.label, digest=""),
         score=0.0,
         max_score=assignment.total_points,
         awaiting_review=assignment.total_points,
@@ -177,22 +182,33 @@ def shown_path(file: Path) -> str:
     return str(Path(*absolute.parts[-2:]))
 
 
-def _items(assignment: Assignment, submissions: Sequence[tuple[str, Path]], settings: Settings) -> list[Item]:
+def items_of(
+    assignment: Assignment, submissions: Sequence[tuple[str, Path]], settings: Settings, labels: Mapping[Path, str]
+) -> list[Item]:
     """Return the items of a batch.
 
-    A student who is there twice gets a number; folders differ in more than upper and lower case.
+    A student who is there twice, as a reader sees it, gets a number. Folders differ in more than upper and
+    lower case, which not every disk tells apart; the names in them stay as they are.
     """
     course = course_digest(assignment)
-    taken: set[str] = set()
+    names: set[str] = set()
+    folders: set[str] = set()
     items = []
     for student, file in submissions:
-        name, number = student, 1
-        while (folder := folder_name(name)).casefold() in taken:
-            number += 1
-            name = f"{student} ({number})"
-        taken.add(folder.casefold())
-        items.append(Item(name, file, folder, _key(file, course, settings)))
+        name = _free(student, names, one_line)
+        folder = folder_name(_free(name, folders, lambda candidate: folder_name(candidate).casefold()))
+        items.append(Item(name, file, folder, _key(file, course, settings), labels.get(file) or shown_path(file)))
     return items
+
+
+def _free(name: str, taken: set[str], form: Callable[[str], str]) -> str:
+    """Return a name whose form is not taken yet, with a number where it has to be, and take it."""
+    candidate, number = name, 1
+    while form(candidate) in taken:
+        number += 1
+        candidate = f"{name} ({number})"
+    taken.add(form(candidate))
+    return candidate
 
 
 def _key(file: Path, course: str, settings: Settings) -> str:
@@ -241,7 +257,7 @@ class _Results:
     def add(self, item: Item, report: Report) -> None:
         """Write the report of an item, and the summary when it is due."""
         execution = report.execution.model_copy(update={"key": item.key})
-        submission = report.submission.model_copy(update={"file": shown_path(item.file)})
+        submission = report.submission.model_copy(update={"file": item.label})
         update = {"execution": execution, "submission": submission}
         report = Report.model_validate(report.model_copy(update=update).model_dump())
         write_report(self.out / item.folder, report, self.formats)

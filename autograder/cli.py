@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
+import re
 import shutil
 import signal
 import sys
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from autograder import __version__
-from autograder.errors import AutograderError, InputError
+from autograder.errors import AutograderError, InputError, did_you_mean
 from autograder.report.formats import DEFAULT_FORMATS, FORMATS, parse_formats
 
 if TYPE_CHECKING:
@@ -43,14 +45,41 @@ exit codes:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints show no foreign control characters and guess what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the complaint, and exit with 2."""
+        from autograder.report.text import clean
+
+        if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
+            message += "." + did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_INPUT, f"{self.prog}: error: {clean(message)}\n")
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Complain of arguments that the command does not know."""
+        known = re.findall(r"--[\w-]+", self.format_help())
+        options = [did_you_mean(word.partition("=")[0], known) for word in unknown if word.startswith("--")]
+        hint = next(filter(None, options), "")
+        if any(word.startswith("-") and Path(word).exists() for word in unknown):
+            hint = " Write ./ in front of a file whose name begins with a dash."
+        self.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    _mend_streams()
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.refuse(unknown)
     command: Callable[[argparse.Namespace], int] = options.run
     # A batch that is told to end keeps what it has, as after Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # not under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
+        _refuse_removed_folder()
         return command(options)
     except AutograderError as error:
         _complain(str(error))
@@ -58,14 +87,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("stopped")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Exception as error:
+        # Python's own exit code 1 would mean a low score.
+        return _unexpected(error)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _mend_streams() -> None:
+    """Let closed standard streams lead nowhere, and show what a stream's encoding lacks as a question mark."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken: this one, and no file of ours ever.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _refuse_removed_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise InputError("the current folder has been removed: go to another one") from error
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("AUTOGRADER_TRACEBACK"):
+        import traceback
+
+        traceback.print_exc()
+    _complain(
+        f"unexpected {type(error).__name__}: {error}. This is a fault of the autograder or of this machine, of no "
+        "submission; what was graded is kept. AUTOGRADER_TRACEBACK=1 shows where it happened."
+    )
+    return EXIT_FAULT
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="autograder",
         description="Grade Keras notebooks: submitted code runs in a sandbox, verdicts are made outside it.",
         epilog=f"Each command explains itself: autograder grade --help\n\n{_EXIT_CODES}",
@@ -82,12 +144,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     run: Callable[[argparse.Namespace], int],
     name: str,
     text: str,
     examples: str,
-) -> argparse.ArgumentParser:
+) -> _Parser:
     summary = text.partition(":")[0]
     parser = commands.add_parser(
         name,
@@ -98,17 +160,17 @@ def _add_command(
         # Scripts rely on the names of the options; an abbreviation may mean another one tomorrow.
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     parser.add_argument(
         "--course",
-        type=Path,
+        type=_path,
         metavar="DIR",
         help="the folder that holds source/ and tests/ (default: this one or the nearest above it)",
     )
     return parser
 
 
-def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_grade(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _add_command(
         commands,
         _grade,
@@ -119,10 +181,10 @@ def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  autograder grade class.zip --jobs 8 --format json\n"
         "  autograder grade notebook.ipynb --fail-under 60\n",
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="what to grade")
+    parser.add_argument("paths", nargs="+", type=_path, metavar="PATH", help="what to grade")
     parser.add_argument("--assignment", metavar="NAME", help="the assignment (default: the course's only one)")
     parser.add_argument(
-        "--out", type=Path, default=Path("graded"), metavar="DIR", help="where results go (default: graded/)"
+        "--out", type=_path, default=Path("graded"), metavar="DIR", help="where results go (default: graded/)"
     )
     parser.add_argument(
         "--format",
@@ -143,7 +205,7 @@ def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
 
 
-def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _add_command(
         commands,
         _check,
@@ -151,12 +213,12 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "Run a notebook and show its visible checks: what a student may see, no score.",
         "  autograder check autoencoders.ipynb\n",
     )
-    parser.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook to check")
+    parser.add_argument("notebook", type=_path, metavar="NOTEBOOK", help="the notebook to check")
     parser.add_argument("--assignment", metavar="NAME", help="the assignment (default: the course's only one)")
     _add_execution_options(parser)
 
 
-def _add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_release(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _add_command(
         commands,
         _release,
@@ -171,7 +233,7 @@ def _add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_execution_options(parser)
 
 
-def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_command(
         commands,
         _doctor,
@@ -199,6 +261,7 @@ def _add_execution_options(parser: argparse.ArgumentParser) -> None:
 def _grade(options: argparse.Namespace) -> int:
     from autograder.batch import default_jobs, grade_all
     from autograder.discovery import discover
+    from autograder.notebook import shown
     from autograder.progress import Progress
     from autograder.report.table import render_table
 
@@ -206,8 +269,8 @@ def _grade(options: argparse.Namespace) -> int:
     settings = _settings(options)
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         found = discover(options.paths, assignment.name, Path(scratch))
-        for problem in found.problems:
-            _complain(problem)
+        for sentence in (*found.problems, *found.notes):
+            _complain(sentence)
         if not found.submissions:
             return EXIT_INPUT
         try:
@@ -219,12 +282,12 @@ def _grade(options: argparse.Namespace) -> int:
                 formats=options.formats,
                 jobs=options.jobs or default_jobs(),
                 progress=Progress(sys.stderr),
+                labels=found.labels,
             )
         except KeyboardInterrupt:
             return _interrupted(options.out)
-    sys.stdout.write(render_table(summary, _columns()))
-    sys.stdout.flush()
-    _say(f"results are in {_results_page(options)}")
+    _say(f"results are in {shown(str(_results_page(options)))}")
+    _show(render_table(summary, _columns()))
     return _exit_code(summary, bool(found.problems), options.fail_under)
 
 
@@ -233,13 +296,17 @@ def _check(options: argparse.Namespace) -> int:
     from autograder.report.text import clean, one_line
 
     assignment = _assignment(options)
+    if options.notebook.is_dir() and not options.notebook.is_symlink():
+        raise InputError(f"{one_line(str(options.notebook))} is a folder: name the notebook in it")
     with Grader(assignment, _settings(options)) as grader, _quiet_libraries():
         results = visible_checks(grader, options.notebook)
+    lines = []
     for title, passed, message in results:
-        print(f"{'✓' if passed else '✗'} {one_line(title)}")
+        lines.append(f"{'✓' if passed else '✗'} {one_line(title)}")
         if message and not passed:
-            print("    " + clean(message).replace("\n", "\n    "))
-    print(f"{sum(passed for _, passed, _ in results)} of {len(results)} visible checks passed")
+            lines.append("    " + clean(message).replace("\n", "\n    "))
+    lines.append(f"{sum(passed for _, passed, _ in results)} of {len(results)} visible checks passed")
+    _show("\n".join(lines) + "\n")
     return 0
 
 
@@ -265,7 +332,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from autograder import doctor
 
     findings = doctor.examine(course_root(options.course))
-    sys.stdout.write(doctor.render(findings).rstrip() + "\n")
+    _show(doctor.render(findings).rstrip() + "\n")
     return 0 if doctor.can_grade(findings) else EXIT_FAULT
 
 
@@ -294,8 +361,12 @@ def _results_page(options: argparse.Namespace) -> Path:
 
 def _assignment(options: argparse.Namespace) -> Assignment:
     from autograder.assignment import load
+    from autograder.datasets import verify_folder
 
-    return load(course_root(options.course), options.assignment)
+    assignment = load(course_root(options.course), options.assignment)
+    # Here and not by the first check that needs it: then nothing has been run in vain.
+    verify_folder(assignment.data)
+    return assignment
 
 
 def course_root(given: Path | None) -> Path:
@@ -349,6 +420,13 @@ def _quiet_libraries() -> Iterator[None]:
             os.close(shown)
 
 
+def _path(text: str) -> Path:
+    """Return a path; an empty text, as an unset variable of a script leaves it, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no path")
+    return Path(text)
+
+
 def _formats(names: str) -> tuple[str, ...]:
     try:
         return parse_formats(names)
@@ -374,6 +452,19 @@ def _percent(text: str) -> float:
 
 def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _show(text: str) -> None:
+    """Write a command's results to the standard output; raise InputError when it takes no more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever has read enough may go away; that changes nothing.
+        if not isinstance(error, BrokenPipeError):
+            raise InputError(f"can not write to the standard output: {error.strerror}") from error
 
 
 def _complain(text: str) -> None:

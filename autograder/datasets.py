@@ -49,19 +49,33 @@ def verify(path: Path) -> None:
         raise DataError(f"{path}: {path.parent / DIGESTS} names no digest for it. Add its SHA-256 there.")
     if not path.is_file():
         raise DataError(f"{path}: is missing. {_mend(path)}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: can not be read ({error.strerror}). {_mend(path)}") from error
     if found != expected:
         raise DataError(f"{path}: is damaged (SHA-256 {found[:12]}…, expected {expected[:12]}…). {_mend(path)}")
+
+
+def verify_folder(folder: Path) -> None:
+    """Raise DataError unless every data file of a course is there and whole; a course may have none at all."""
+    if folder.is_dir():
+        for name in sorted(digests(folder)):
+            verify(folder / name)
 
 
 def digests(folder: Path) -> Mapping[str, str]:
     """Return the expected SHA-256 of each data file of the folder."""
     path = folder / DIGESTS
     try:
-        table: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: can not be read ({error}). {_mend(path)}") from error
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: can not be read ({error.strerror}). {_mend(path)}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is damaged, it is not JSON. {_mend(path)}") from error
+    if not isinstance(table, dict) or not all(isinstance(digest, str) for digest in table.values()):
+        raise DataError(f"{path}: is damaged, it is no table of digests. {_mend(path)}")
     return table
 
 

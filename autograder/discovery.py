@@ -1,187 +1,332 @@
 """Which submissions a path holds, and whose they are.
 
 A path is a notebook, a ``.py`` export, a folder, an nbgrader tree
-(``submitted/<student>/<assignment>/``) or a zip of these. Nothing is read here but names; links are
-never followed, and are submissions only so that reading them can refuse them.
+(``submitted/<student>/<assignment>/``) or a zip of these. Nothing is read here but names, and links are
+never followed. A link, an empty folder or an archive in the place of a submission counts as one, so that
+its owner gets a report that says what is wrong: nobody is passed over in silence.
 """
 
 from __future__ import annotations
 
-import lzma
+import difflib
 import os
-import stat
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from autograder.notebook import FILE_LIMIT, shown
+from autograder import archive
+from autograder.archive import reason
+from autograder.notebook import shown
 
-SUFFIXES = (".ipynb", ".py")
 DEPTH_LIMIT = 8
-ZIP_MEMBER_LIMIT = 20_000
-ZIP_SIZE_LIMIT = 2 * 1024**3
-# What reading one member of a zip raises: damaged, encrypted, of an unknown kind, there twice.
-_UNREADABLE_MEMBER = (
-    OSError, ValueError, RuntimeError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-)  # fmt: skip
+NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")
+"""Some browsers and mail programs add the last two endings."""
+SUFFIXES = (*NOTEBOOKS, ".py")
+ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".rar", ".7z")
+DOCUMENTS = (".docx", ".doc", ".odt", ".pdf", ".html", ".htm")
+ALIKE = 0.8
+"""How like the assignment's a folder's name must be to be taken for a slip of the pen."""
 _IGNORED_FOLDERS = {"__pycache__", "__MACOSX", "node_modules"}
+_VISIBLE = "LNPS"
+# Letters and symbols of Unicode that show nothing.
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+
+Found = tuple[str, Path]
+"""Whose, and which file."""
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """The submissions as (student, file), and a sentence for each path that can not be graded."""
+    """The submissions as (student, file), and a sentence for each path that can not be graded.
 
-    submissions: tuple[tuple[str, Path], ...]
-    problems: tuple[str, ...]
+    ``notes`` tell what was left out with good reason. ``labels`` hold how a file is called in reports
+    where its path means nothing to anyone, since it was unpacked from a zip.
+    """
+
+    submissions: tuple[Found, ...] = ()
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    labels: Mapping[Path, str] = field(default_factory=dict)
 
 
 def discover(paths: Sequence[Path], assignment: str, scratch: Path) -> Discovery:
     """Find the submissions of an assignment in ``paths``; zips are unpacked into the folder ``scratch``."""
-    submissions: list[tuple[str, Path]] = []
-    problems: list[str] = []
+    parts: list[Discovery] = []
     for path in paths:
         try:
-            found = _of_path(path, assignment, scratch)
-        except (OSError, ValueError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
-            problems.append(f"{shown(str(path))} can not be read: {_reason(error)}")
-            continue
-        submissions += found.submissions
-        problems += found.problems
-    unique = dict.fromkeys((student, file) for student, file in submissions)
-    return Discovery(tuple(unique), tuple(problems))
+            parts.append(_of_path(path, assignment, scratch))
+        except archive.UNREADABLE as error:
+            parts.append(Discovery(problems=(f"{shown(str(path))} can not be read: {reason(error)}",)))
+    named = dict.fromkeys((_visible(student), file) for part in parts for student, file in part.submissions)
+    return Discovery(
+        tuple(named),
+        tuple(problem for part in parts for problem in part.problems),
+        tuple(note for part in parts for note in part.notes),
+        {file: label for part in parts for file, label in part.labels.items()},
+    )
 
 
 def _of_path(path: Path, assignment: str, scratch: Path) -> Discovery:
+    if path.is_symlink() and not _may_be_submission(path.name):
+        raise ValueError("it is a link; name what it points to")
     if path.is_dir() and not path.is_symlink():
-        return _of_folder(path, assignment)
+        return _Search(_submitted(path), assignment, str(path)).result()
     if path.suffix.lower() == ".zip":
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=scratch))
-        refused = _unpack(path, folder)
-        found = _of_folder(_without_wrappers(folder, assignment), assignment, name=path.stem)
-        return Discovery(found.submissions, (*refused, *found.problems))
+        return _of_zip(path, assignment, scratch)
     os.lstat(path)
-    if path.suffix.lower() not in SUFFIXES:
-        problem = f"{shown(str(path))} is no notebook, no .py export, no folder and no zip"
-        return Discovery((), (problem,))
-    return Discovery(((_student_of_file(path, assignment), path),), ())
+    if not _may_be_submission(path.name):
+        return Discovery(problems=(f"{shown(str(path))} is no notebook, no .py export, no folder and no zip",))
+    return Discovery(((_student_of_file(path, assignment), path),))
 
 
-def _of_folder(root: Path, assignment: str, name: str | None = None) -> Discovery:
-    """Find what a folder holds; ``name`` stands for the folder where its own name says nothing."""
-    folders = {folder: files for folder, files in _walk(root) if files}
-    names = {folder: folder.name for folder in folders}
-    names |= {root: name or root.absolute().name, root.parent: root.absolute().parent.name}
-    problems = [f"{shown(str(folder))} holds no notebook" for folder in _empty(root, assignment, folders)]
-    own = [folder for folder in folders if names[folder] == assignment and folder != root]
-    if own:
-        # An nbgrader tree: other assignments of the same students lie beside and are none of our business.
-        folders = {folder: folders[folder] for folder in own}
-    submissions: list[tuple[str, Path]] = []
-    for folder, files in sorted(folders.items()):
-        owner = folder.parent if names[folder] == assignment else folder
-        student = names.get(owner, owner.name)
-        submissions += _named(student, _chosen(files, assignment), assignment, is_root=folder == root)
-    if not submissions and not problems:
-        problems = [f"{shown(str(root))} holds no submission of {assignment}"]
-    return Discovery(tuple(submissions), tuple(problems))
+def _of_zip(path: Path, assignment: str, scratch: Path) -> Discovery:
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=scratch)) / "unpacked"
+    inner: list[str] = []
+
+    def wanted(inside: PurePosixPath) -> bool:
+        if _IGNORED_FOLDERS & set(inside.parts) or any(part.startswith(".") and part != ".." for part in inside.parts):
+            return False
+        if inside.name.lower().endswith(ARCHIVES):
+            inner.append(f"{shown(str(inside))} in {shown(path.name)} is an archive itself: unpack it first")
+        # Folders have no suffix of their own that would tell.
+        return _may_be_submission(inside.name) or "." not in inside.name
+
+    refused = archive.unpack(path, folder, wanted)
+    found = _Search(_without_wrappers(folder, assignment), assignment, path.name, path.stem).result()
+    labels = {file: f"{path.name}/{file.relative_to(folder)}" for _, file in found.submissions}
+    return Discovery(found.submissions, (*refused, *inner, *found.problems), found.notes, labels)
 
 
-def _named(student: str, files: Sequence[Path], assignment: str, *, is_root: bool) -> Iterator[tuple[str, Path]]:
-    """Yield the files of one folder with whose they are: the folder's, or in a flat one each its own."""
-    for file in files:
-        if len(files) == 1 and (not is_root or file.stem == assignment):
-            yield student, file
+def _submitted(path: Path) -> Path:
+    """Return the folder of the submissions where ``path`` is a whole course of nbgrader, else ``path``."""
+    inside = path / "submitted"
+    return inside if (path / "source").is_dir() and inside.is_dir() and not inside.is_symlink() else path
+
+
+class _Search:
+    """Looks through one folder. ``title`` is how it is called to people, ``name`` whose it is if of one student."""
+
+    def __init__(self, root: Path, assignment: str, title: str, name: str | None = None) -> None:
+        self._root = root
+        self._assignment = assignment
+        self._title = title
+        self._names = {root: name or root.absolute().name, root.parent: root.absolute().parent.name}
+        self._problems: list[str] = []
+        self._notes: list[str] = []
+        self._files: dict[Path, list[Path]] = {}
+        self._archives: dict[Path, list[Path]] = {}
+        self._links: list[Path] = []
+        self._without_suffix: list[Path] = []
+        self._walk()
+        self._full = {above for folder, files in self._files.items() if files for above in (folder, *folder.parents)}
+        self._take_folders_named_like_notebooks()
+
+    def result(self) -> Discovery:
+        """Return what the folder holds."""
+        homes = self._homes()
+        odd = [path for path in (*self._links, *self._without_suffix) if self._is_named_as_assignment(path)]
+        found = [*self._of_homes(homes), *((self._name(path.parent), path) for path in odd)]
+        levels = {home.parent.parent for home in (*homes, *odd) if self._root not in (home, home.parent)}
+        if homes or odd:
+            owners = {home.parent for home in (*homes, *odd)}
+            found += [one for level in sorted(levels) for one in self._beside_homes(level, owners)]
+            found += self._loose(levels)
         else:
-            yield (file.stem if is_root else f"{student} {file.stem}"), file
+            found += self._of_flat_folder()
+        if not found and not self._problems:
+            self._problems.append(f"{shown(self._title)} holds no submission of {self._assignment}")
+        return Discovery(tuple(found), tuple(self._problems), tuple(self._notes))
+
+    def _walk(self) -> None:
+        def failed(error: OSError) -> None:
+            if Path(error.filename) == self._root:
+                raise error
+            self._problems.append(f"{self._shown(Path(error.filename))} can not be read: {reason(error)}")
+
+        for name, folders, files in os.walk(self._root, onerror=failed, followlinks=False):
+            folder = Path(name)
+            deep = len(folder.relative_to(self._root).parts) >= DEPTH_LIMIT
+            inside = sorted(child for child in folders if not child.startswith(".") and child not in _IGNORED_FOLDERS)
+            links = [child for child in inside if (folder / child).is_symlink()]
+            folders[:] = [] if deep else [child for child in inside if child not in links]
+            self._links += [folder / link for link in links if not _may_be_submission(link)]
+            paths = [folder / file for file in sorted((*files, *links)) if not file.startswith(".")]
+            self._files[folder] = [path for path in paths if _may_be_submission(path.name)]
+            self._archives[folder] = [path for path in paths if path.name.lower().endswith(ARCHIVES)]
+            self._without_suffix += [folder / file for file in files if "." not in file]
+            if folder == self._root:
+                self._tell_documents(paths)
+
+    def _tell_documents(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            if path.name.lower().endswith(DOCUMENTS):
+                self._notes.append(f"{self._shown(path)} was left out: it is no notebook")
+
+    def _take_folders_named_like_notebooks(self) -> None:
+        """Take an empty folder that is called ``x.ipynb`` as the submission that it stands for."""
+        for folder in self._files:
+            if folder not in self._full and folder != self._root and _may_be_submission(folder.name):
+                self._files[folder.parent].append(folder)
+                self._full |= {folder, *folder.parents}
+
+    def _shown(self, path: Path) -> str:
+        inside = path.relative_to(self._root)
+        return shown(str(Path(self._title, inside)))
+
+    def _name(self, folder: Path) -> str:
+        return self._names.get(folder, folder.name)
+
+    def _is_named_as_assignment(self, path: Path) -> bool:
+        return self._name(path).casefold() == self._assignment.casefold()
+
+    def _homes(self) -> list[Path]:
+        """Return the folders of the assignment: ``<student>/<assignment>`` in an nbgrader tree."""
+        homes: list[Path] = []
+        for folder in sorted(self._files):
+            inside_one = any(home in folder.parents for home in homes)
+            if not inside_one and (self._is_named_as_assignment(folder) or self._is_slip(folder)):
+                homes.append(folder)
+        return homes
+
+    def _is_slip(self, folder: Path) -> bool:
+        """Say whether a student's folder with the right file in it has nearly the assignment's name."""
+        if len(folder.relative_to(self._root).parts) < 2 or not self._is_alike(folder):
+            return False
+        siblings = [other for other in self._files if other.parent == folder.parent and self._is_alike(other)]
+        return siblings == [folder] and any(self._is_named(file) for file in self._files[folder])
+
+    def _is_alike(self, folder: Path) -> bool:
+        names = (folder.name.casefold(), self._assignment.casefold())
+        return difflib.SequenceMatcher(None, *names, autojunk=False).ratio() >= ALIKE
+
+    def _is_named(self, file: Path) -> bool:
+        return _stem(file).casefold() == self._assignment.casefold()
+
+    def _of_homes(self, homes: Sequence[Path]) -> Iterator[Found]:
+        for home in homes:
+            below = [folder for folder in self._files if folder == home or home in folder.parents]
+            files = next((chosen for folder in below if (chosen := self._chosen(folder))), [home])
+            yield from _of_student(self._name(home.parent), files)
+
+    def _beside_homes(self, level: Path, owners: set[Path]) -> Iterator[Found]:
+        """Yield what lies among the students' folders of a tree and not in a folder of the assignment.
+
+        Other assignments of the same students are none of our business.
+        """
+        for link in self._links:
+            if link.parent == level:
+                yield link.name, link
+        for student in sorted(folder for folder in self._files if folder.parent == level and folder not in owners):
+            if any(student in owner.parents for owner in owners):
+                continue
+            below = [folder for folder in self._files if folder == student or student in folder.parents]
+            named = [folder for folder in below if any(self._is_named(file) for file in self._files[folder])]
+            alike = [folder for folder in below if folder != student and self._is_alike(folder)]
+            if named or self._chosen(student):
+                yield from _of_student(student.name, self._chosen((*named, student)[0]))
+            elif alike:
+                self._problems.append(
+                    f"{self._shown(alike[0])} was left out: the folder is not called {self._assignment}. "
+                    "Rename it, or grade it by itself"
+                )
+            elif below == [student]:
+                yield student.name, student
+
+    def _loose(self, levels: set[Path]) -> Iterator[Found]:
+        """Yield the files that lie above the students' folders of a tree or among them: each its own student's."""
+        for folder in sorted({above for level in levels for above in (level, *level.parents)} & set(self._files)):
+            # Scripts in such a place run the course.
+            yield from (
+                (_stem(file), file) for file in self._files[folder] if _is_notebook(file) or self._is_named(file)
+            )
+
+    def _of_flat_folder(self) -> Iterator[Found]:
+        own = self._files[self._root]
+        others = sorted(folder for folder, files in self._files.items() if files and folder != self._root)
+        yield from self._of_root()
+        names = Counter(folder.name.casefold() for folder in others)
+        for folder in others:
+            # Where all students' folders hold one of the same name, it is the folder above that tells whose.
+            owner = folder if names[folder.name.casefold()] == 1 or folder.parent == self._root else folder.parent
+            yield from _of_student(owner.name, self._chosen(folder))
+        if others and not own:
+            # A folder a student: one without a submission is a student's all the same.
+            empty = [f for f in self._files if f.parent == self._root and f not in self._full]
+            yield from ((path.name, path) for path in (*empty, *self._links) if path.parent == self._root)
+
+    def _of_root(self) -> Iterator[Found]:
+        """Yield the files of the folder itself: each its own student's, unless one has the assignment's name."""
+        files = self._files[self._root]
+        if named := [file for file in files if self._is_named(file)]:
+            file = next((file for file in named if _is_notebook(file)), named[0])
+            yield self._names[self._root], file
+            for other in files:
+                if other not in named:
+                    self._notes.append(
+                        f"{self._shown(other)} was left out: {file.name} beside it has the assignment's name. "
+                        "Name it by itself to grade it"
+                    )
+            return
+        notebooks = {_stem(file) for file in files if _is_notebook(file)}
+        for file in files:
+            if _is_notebook(file) or _stem(file) not in notebooks:
+                yield _stem(file), file
+        if len(files) != 1:
+            # Beside a single notebook an archive holds its data.
+            yield from ((_stem(path), path) for path in self._archives[self._root])
+
+    def _chosen(self, folder: Path) -> list[Path]:
+        """Return the file of the assignment's name, or else all notebooks, all scripts, all archives."""
+        files = self._files[folder]
+        notebooks = [file for file in files if _is_notebook(file)]
+        for candidates in (notebooks, files):
+            named = [file for file in candidates if self._is_named(file)]
+            if named:
+                return named[:1]
+        return notebooks or list(files) or self._archives[folder]
 
 
-def _empty(root: Path, assignment: str, full: dict[Path, list[Path]]) -> list[Path]:
-    """Return the students' folders of the assignment that hold nothing, or that are links."""
-    candidates = (student / assignment for student in sorted(root.iterdir()))
-    return [folder for folder in candidates if os.path.lexists(folder) and folder not in full]
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield every folder with the files in it that may be submissions; links are files here."""
-    for name, folders, files in os.walk(root, followlinks=False):
-        folder = Path(name)
-        depth = len(folder.relative_to(root).parts)
-        folders[:] = sorted(
-            child
-            for child in folders
-            if depth < DEPTH_LIMIT and not child.startswith(".") and child not in _IGNORED_FOLDERS
-        )
-        yield folder, sorted(folder / file for file in files if _may_be_submission(file))
+def _of_student(student: str, files: Sequence[Path]) -> Iterator[Found]:
+    """Yield the files of one student, each under a name of its own where there are several."""
+    for file in files:
+        yield student if len(files) == 1 else f"{student} {_stem(file)}", file
 
 
 def _may_be_submission(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def _chosen(files: Sequence[Path], assignment: str) -> list[Path]:
-    """Return the file of the assignment's name, or else all notebooks, or else all scripts."""
-    notebooks = [file for file in files if file.suffix.lower() == ".ipynb"]
-    for candidates in (notebooks, files):
-        named = [file for file in candidates if file.stem == assignment]
-        if named:
-            return named[:1]
-    return notebooks or list(files)
+def _is_notebook(path: Path) -> bool:
+    return path.name.lower().endswith(NOTEBOOKS)
+
+
+def _stem(path: Path) -> str:
+    """Return the name of a file without the endings that say what it is."""
+    name = path.name
+    for suffix in (*ARCHIVES, *NOTEBOOKS[::-1], ".py"):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return name
+
+
+def _visible(student: str) -> str:
+    """Return a name that a person can see, whatever signs it is made of."""
+    seen = any(unicodedata.category(sign)[0] in _VISIBLE and sign not in _BLANK for sign in student)
+    return student if seen else "unnamed"
 
 
 def _student_of_file(path: Path, assignment: str) -> str:
     """Return whose a single file is: of the folder around it where the file has the assignment's name."""
     around = [part for part in path.parent.parts if part not in (".", "..", "/", path.anchor)]
-    if path.stem != assignment:
-        return path.stem
+    if _stem(path) != assignment:
+        return _stem(path)
     while around and around[-1] == assignment:
         around.pop()
-    return around[-1] if around else path.stem
-
-
-def _unpack(path: Path, folder: Path) -> tuple[str, ...]:
-    """Unpack the notebooks and scripts of a zip; return a sentence for each that was left out.
-
-    Raises ValueError on an absurd zip.
-    """
-    left = ZIP_SIZE_LIMIT
-    refused: list[str] = []
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if len(members) > ZIP_MEMBER_LIMIT:
-            raise ValueError(f"it holds more than {ZIP_MEMBER_LIMIT} files")
-        for member in members:
-            inside = PurePosixPath(member.filename.replace("\\", "/"))
-            if member.is_dir() or not _may_be_submission(inside.name) or _IGNORED_FOLDERS & set(inside.parts):
-                continue
-            try:
-                left -= _unpack_member(archive, member, inside, folder, left)
-            except _UNREADABLE_MEMBER as error:
-                refused.append(f"{shown(member.filename)} in {shown(path.name)} can not be read: {_reason(error)}")
-            if left < 0:
-                raise ValueError(f"it unpacks to more than {ZIP_SIZE_LIMIT // 2**20} MB")
-    return tuple(refused)
-
-
-def _unpack_member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, inside: PurePosixPath, folder: Path, limit: int
-) -> int:
-    """Write one member of a zip and return its size; raise ValueError on one that wants to go elsewhere."""
-    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise ValueError("it is a link or a device")
-    if inside.is_absolute() or ".." in inside.parts or len(inside.parts) > DEPTH_LIMIT + 1:
-        raise ValueError("it points out of its folder, or is too deep in it")
-    # The sizes that a zip tells are not to be believed: what comes out is counted.
-    with archive.open(member) as stream:
-        content = stream.read(min(FILE_LIMIT, limit) + 1)
-    target = folder / inside
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as sink:
-        sink.write(content)
-    return len(content)
+    return around[-1] if around else _stem(path)
 
 
 def _without_wrappers(folder: Path, assignment: str) -> Path:
@@ -194,9 +339,3 @@ def _without_wrappers(folder: Path, assignment: str) -> Path:
         if any(assignment in (item.name, item.stem) for item in below):
             return folder
         folder = inside[0]
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or "it is not there"
-    return str(error) or type(error).__name__

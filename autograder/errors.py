@@ -6,6 +6,9 @@ can mend, 3 for what is the grader's own fault.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class AutograderError(Exception):
     """Base of all errors raised on purpose; its text says what to do."""
@@ -41,3 +44,9 @@ class GraderFault(AutograderError):
 
 class IsolationUnavailable(GraderFault):
     """Raised when no complete isolation backend runs on this machine; the text says what to install."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question that ends a message on an unknown word; nothing where no known one is like it."""
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""

@@ -14,6 +14,7 @@ import stat
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +32,8 @@ PART_LIMIT = 1_000_000
 """Lists and objects in the JSON of one notebook."""
 
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FOLDER_LIMIT, _SHOWN_IN_FOLDER = 1_000, 3
 _KINDS = {
-    stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -61,6 +62,22 @@ class Notebook:
     from_script: bool
 
 
+_SIGNATURES = (
+    (b"\x1f\x8b", "packed with gzip: unpack it first"),
+    (b"PK\x03\x04", "a zip archive or an office document"),
+    (b"Rar!", "a RAR archive: unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
+    (b"%PDF", "a PDF"),
+    (b"\xd0\xcf\x11\xe0", "an office document"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"\x89HDF", "saved weights or a saved model"),
+)
+_WEB_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|script)\b", re.IGNORECASE | re.DOTALL)
+_DIGITS_LIMIT = 1_000
+"""Digits of a number in the JSON; Python refuses longer ones, and nothing that is read here is a number."""
+
+
 def shown(name: str) -> str:
     """Return a file name as it may be printed: without control or direction characters, at most 120 long."""
     visible = "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in name)
@@ -71,9 +88,12 @@ def read(path: Path) -> Notebook:
     """Read a notebook or a ``.py`` export; raise SubmissionError on anything that is neither."""
     name = shown(path.name)
     content, notes = read_file(path)
+    for signature, kind in _SIGNATURES:
+        if content.startswith(signature):
+            raise SubmissionError(f"{name} is {kind}. Hand in the .ipynb file itself.")
     text, note = _decoded(content)
     notes += (note,) if note else ()
-    if not text.strip():
+    if not text.strip("\0 \t\r\n"):
         raise SubmissionError(f"{name} is empty: save the notebook, then hand it in again.")
     if path.suffix.lower() == ".py" and not _looks_like_notebook(text):
         return _from_script(text, name, notes)
@@ -85,6 +105,8 @@ def read_file(path: Path) -> tuple[bytes, tuple[str, ...]]:
     name = shown(path.name)
     try:
         before = os.lstat(path)
+        if stat.S_ISDIR(before.st_mode):
+            raise SubmissionError(_of_folder(path))
         if not stat.S_ISREG(before.st_mode):
             raise SubmissionError(f"{name} is {_kind(before)}: hand in the notebook file itself.")
         descriptor = os.open(path, _OPEN_FLAGS)
@@ -105,6 +127,18 @@ def read_file(path: Path) -> tuple[bytes, tuple[str, ...]]:
         )
     linked = (f"{name} has a second name on this disk (a hard link).",) if status.st_nlink > 1 else ()
     return content, linked
+
+
+def _of_folder(path: Path) -> str:
+    """Return what is wrong with a folder in the place of a notebook, with what is in it instead."""
+    name = shown(path.name)
+    with os.scandir(path) as entries:
+        inside = sorted(entry.name for entry in islice(entries, _FOLDER_LIMIT) if not entry.name.startswith("."))
+    if not inside:
+        return f"{name} is a folder with nothing in it: hand in the notebook file itself."
+    more = f" and {len(inside) - _SHOWN_IN_FOLDER} more" if len(inside) > _SHOWN_IN_FOLDER else ""
+    listed = ", ".join(shown(file) for file in inside[:_SHOWN_IN_FOLDER]) + more
+    return f"{name} is a folder without a notebook; it holds {listed}. Hand in the notebook file itself."
 
 
 def _kind(status: os.stat_result) -> str:
@@ -156,26 +190,52 @@ def _from_json(text: str, name: str, notes: tuple[str, ...]) -> Notebook:
     if not cells:
         raise SubmissionError(f"{name} has no cells: save the notebook, then hand it in again.")
     _check_sizes(cells, name)
-    metadata = document.get("metadata")
-    return Notebook(cells, metadata if isinstance(metadata, dict) else {}, notes, from_script=False)
+    found = document.get("metadata")
+    metadata = found if isinstance(found, dict) else {}
+    return Notebook(cells, metadata, (*notes, *_language_notes(metadata)), from_script=False)
+
+
+def _language_notes(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say that a notebook was made for another language than Python; it is run as Python all the same."""
+    for part in ("kernelspec", "language_info"):
+        told = metadata.get(part)
+        language = (
+            (told.get("language") or (told.get("name") if part == "language_info" else None))
+            if told and isinstance(told, dict)
+            else None
+        )
+        if isinstance(language, str) and language and not language.lower().startswith(("python", "ipython")):
+            return (f"The notebook was made for {shown(language)}, not for Python; its cells were run as Python.",)
+    return ()
 
 
 def _document(text: str, name: str) -> dict[str, Any]:
     if text.count("[") + text.count("{") > PART_LIMIT:
         raise SubmissionError(f"{name} holds more than {PART_LIMIT:,} parts: clear all outputs and hand it in again.")
     try:
-        document = json.loads(text, strict=False)
+        document = json.loads(text, strict=False, parse_int=_integer)
     except RecursionError as error:
         raise SubmissionError(f"{name} is nested too deeply for a notebook: save it again from Jupyter.") from error
     except ValueError as error:
         if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
             raise SubmissionError(f"{name} holds an unresolved merge of two versions: resolve it first.") from error
-        raise SubmissionError(
-            f"{name} is not a notebook: its text is not JSON. Hand in the .ipynb file itself."
-        ) from error
+        raise SubmissionError(f"{name} is not a notebook: {_instead(text)}. Hand in the .ipynb file itself.") from error
     if not isinstance(document, dict):
         raise SubmissionError(f"{name} is not a notebook: it has no list of cells. Hand in the .ipynb file itself.")
     return document
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= _DIGITS_LIMIT else 0
+
+
+def _instead(text: str) -> str:
+    """Say what a text that is not JSON is."""
+    if _WEB_PAGE.match(text[:10_000]):
+        return "it is a web page, perhaps one that asks to log in"
+    if text.lstrip().startswith("{") and '"cells"' in text[:100_000]:
+        return "its end is missing or it was damaged (its text is not JSON)"
+    return "its text is not JSON"
 
 
 def _cell_items(document: dict[str, Any]) -> list[Any] | None:

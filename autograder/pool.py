@@ -259,6 +259,11 @@ def _work(connection: Connection, make: MakeWork) -> None:
                 send("result", result)
     except errors.AutograderError as error:
         send("fatal", str(error), type(error).__name__)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        send("failed", f"met an unexpected {type(error).__name__} ({error})")
 
 
 def _redirect_output(log: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from autograder.errors import InputError
+from autograder.notebook import shown
 from autograder.report.formats import FORMATS
 from autograder.report.model import Report
 
@@ -37,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(f"can not write {path}: {error.strerror or error}") from error
+        raise InputError(f"can not write {shown(str(path))}: {_why(path, error)}") from error
 
 
 def write_report(folder: Path, report: Report, formats: Iterable[str]) -> None:
@@ -58,6 +60,18 @@ def read_report(folder: Path) -> Report | None:
         return Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _why(path: Path, error: OSError) -> str:
+    """Return why a file can not be written and what to do about it; what was written before is kept."""
+    blocking = next((above for above in path.parents if above.exists() and not above.is_dir()), None)
+    if blocking is not None:
+        return f"{shown(str(blocking))} is no folder; choose another one with --out"
+    if path.is_dir():
+        return "it is a folder; move it away, or choose another place with --out"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror}; free some space, then run the same command again to go on"
+    return f"{error.strerror or error}; choose another folder with --out"
 
 
 def _umask() -> int:

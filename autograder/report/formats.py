@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from autograder.errors import InputError
+from autograder.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from autograder.report.model import Report
@@ -42,7 +42,8 @@ def parse_formats(names: str) -> tuple[str, ...]:
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:
         what = f"there is no format {unknown[0]!r}" if unknown else "no format was named"
-        raise InputError(f"{what}; the formats are {', '.join(FORMATS)}")
+        hint = did_you_mean(unknown[0], FORMATS) if unknown else ""
+        raise InputError(f"{what}; the formats are {', '.join(FORMATS)}.{hint}")
     return wanted
 
 

@@ -73,7 +73,8 @@ def folder_name(student: str) -> str:
     whole name are added, so that different students never share a folder.
     """
     name = _NOT_IN_FOLDER_NAMES.sub("_", unicodedata.normalize("NFC", clean(student, NAME_LIMIT)))
-    name = name[:NAME_LIMIT].strip(" .") or "student"
+    # A dash in front would be an option to whoever works on the folders with a shell.
+    name = name[:NAME_LIMIT].strip(" .").lstrip("- .") or "student"
     if name == student and not _is_reserved(name):
         return name
     digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -13,10 +13,12 @@ import report_samples as samples
 from command_line import BLANK, ROOT, autograder, descendants, start, wait_until, workers
 
 from autograder.assignment import load
-from autograder.batch import Item, fault_report, shown_path
+from autograder.batch import Item, fault_report, items_of, shown_path
+from autograder.grade import Settings
 from autograder.report.files import read_report
 from autograder.report.model import Execution, Report
 from autograder.report.summary import Summary
+from autograder.report.text import one_line
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_fault_of_the_grader_leaves_all_points_to_a_person() -> None:
-    item = Item("ada", Path("ada.ipynb"), "ada", "")
+    item = Item("ada", Path("ada.ipynb"), "ada", "", "ada.ipynb")
     execution = Execution(isolation="namespaces", training="record")
     report = fault_report(samples.assignment(), item, execution, "ended by signal 9")
     assert report.awaiting_review == report.max_score == sum(q.awaiting_review for q in report.questions)
@@ -260,3 +262,40 @@ def test_a_path_is_shown_from_the_current_folder_or_by_its_last_two_parts(
     monkeypatch.chdir(tmp_path)
     assert shown_path(Path("class/ada/homework.ipynb")) == "class/ada/homework.ipynb"
     assert shown_path(Path("/home/somebody/class/ada/homework.ipynb")) == "ada/homework.ipynb"
+
+
+def items(*students: str, labels: dict[Path, str] | None = None) -> list[Item]:
+    files = [(student, Path(f"{number}.ipynb")) for number, student in enumerate(students)]
+    return items_of(load(ROOT, "autoencoders"), files, Settings(), labels or {})
+
+
+def test_names_that_differ_in_case_alone_stay_and_their_folders_differ() -> None:
+    found = items("Ada", "ada", "ADA", "ada (2)")
+    assert [item.student for item in found] == ["Ada", "ada", "ADA", "ada (2)"]
+    assert len({item.folder.casefold() for item in found}) == 4
+
+
+def test_names_that_a_reader_can_not_tell_apart_get_a_number() -> None:
+    found = items("ada", "ada", " ada", "a\u200eda", "ada\n")
+    assert len({item.folder for item in found}) == len({one_line(item.student) for item in found}) == 5
+
+
+def test_a_file_from_a_zip_is_called_as_in_the_zip() -> None:
+    (item,) = items("ada", labels={Path("0.ipynb"): "class.zip/ada.ipynb"})
+    assert item.label == "class.zip/ada.ipynb"
+    report = fault_report(samples.assignment(), item, Execution(isolation="namespaces", training="record"), "died")
+    assert report.submission.file == "class.zip/ada.ipynb"
+
+
+def test_another_batch_into_the_same_folder_may_remove_the_log_first(run: Run, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    arguments = ("grade", run.submissions / "broken.ipynb", "--out", tmp_path / "out", "--no-cache")
+    batch = start(*arguments, cache=run.cache, errors=errors)
+    log = tmp_path / "out" / "grader.log"
+    try:
+        wait_until(log.exists)
+        log.unlink()
+        batch.communicate(timeout=120)
+    finally:
+        batch.kill()
+    assert batch.returncode == 2 and "unexpected" not in errors.read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import BLANK, ROOT, autograder, environment
 
-from autograder import __version__
+from autograder import __version__, cli
 from autograder.sandbox.isolation import probe
 
 COMMANDS = ("grade", "check", "release", "doctor")
@@ -49,6 +49,14 @@ def test_nothing_heavy_is_imported_before_a_command_runs(arguments: list[str], t
         ((), "COMMAND"),
         (("grde", "x"), "invalid choice: 'grde'"),
         (("grade",), "PATH"),
+        (("grde", "x"), "Did you mean grade?"),
+        (("grade", "x", "--isolatoin", "none"), "unrecognized arguments: --isolatoin none. Did you mean --isolation?"),
+        (("grade", "x", "--isolatoin=none"), "Did you mean --isolation?"),
+        (("grade", "x", "--isolation", "namespace"), "Did you mean namespaces?"),
+        (("grade", "x", "--format", "htlm"), "Did you mean html?"),
+        (("grade", ""), "argument PATH: an empty text is no path"),
+        (("grade", "x", "--out", ""), "argument --out: an empty text is no path"),
+        (("check", "docs"), "docs is a folder: name the notebook in it"),
         (("grade", "x", "--format", "json,gif"), "there is no format 'gif'; the formats are json, html"),
         (("grade", "x", "--format", ""), "no format was named"),
         (("grade", "x", "--jobs", "0"), "'0' is not a number of at least 1"),
@@ -90,6 +98,104 @@ def test_a_hostile_path_does_not_reach_the_terminal(tmp_path: Path) -> None:
     result = autograder("grade", "\x1b[31m\u202egnp.ipynb", cache=tmp_path)
     assert result.returncode == 2
     assert "\x1b" not in result.stderr and "\u202e" not in result.stderr
+
+
+@pytest.mark.parametrize("argument", ["--\x1b]0;title\x07=3", "\x1b[31mred", "--\u202eteg"])
+def test_a_hostile_argument_does_not_reach_the_terminal(argument: str, tmp_path: Path) -> None:
+    for arguments in (("grade", "x", argument), (argument,), ("grade", "x", "--isolation", argument)):
+        result = autograder(*arguments, cache=tmp_path)
+        assert result.returncode == 2
+        assert not set(result.stderr) & set("\x1b\x07\u202e")
+
+
+def test_a_file_whose_name_looks_like_an_option_is_told_how_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "-rf.ipynb").write_text("{")
+    result = autograder("grade", "x", "-rf.ipynb", "--course", ROOT, cache=tmp_path, cwd=tmp_path)
+    assert result.returncode == 2 and "Write ./ in front of a file" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A broken notebook, and the results folder in which its report is: grading it again is quick."""
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "broken.ipynb").write_text("{")
+    autograder("grade", folder / "broken.ipynb", "--out", folder / "out", cache=folder / "cache")
+    return folder / "broken.ipynb", folder / "out"
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", "| head -c 0", "> /dev/full", "2> /dev/null"])
+def test_closed_full_and_broken_streams_do_not_change_the_exit_code(
+    redirection: str, broken: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file, out = broken
+    command = f"set -o pipefail; {sys.executable} -m autograder grade {file} --out {out} {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr and "Exception ignored" not in result.stderr
+
+
+def test_workers_start_although_the_standard_output_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "broken.ipynb").write_text("{")
+    command = f"{sys.executable} -m autograder grade {tmp_path}/broken.ipynb --out {tmp_path}/out >&-"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=environment(tmp_path / "cache"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and "[1/1] broken: not gradable" in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_can_not_show_all_signs_gets_question_marks(
+    encoding: str, broken: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file, out = broken
+    command = [sys.executable, "-m", "autograder", "grade", str(file), "--out", str(out)]
+    variables = environment(tmp_path) | {"PYTHONIOENCODING": encoding}
+    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "broken" in result.stdout and "?" in result.stdout and "Traceback" not in result.stderr
+
+
+def test_a_removed_current_folder_is_named(tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m autograder grade x"
+    variables = environment(tmp_path) | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2 and "the current folder has been removed" in result.stderr
+
+
+def test_an_unexpected_error_is_the_graders_own_fault_and_no_low_score(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by \x1b[31mnothing")
+
+    monkeypatch.setattr(cli, "course_root", fail)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    assert cli.main(["grade", "x"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("autograder: unexpected ZeroDivisionError: by nothing.") and "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["grade", "check"])
+def test_damaged_data_are_told_before_anything_is_run(command: str, tmp_path: Path) -> None:
+    course = tmp_path / "course"
+    for folder in ("source", "tests/autoencoders"):
+        shutil.copytree(ROOT / folder, course / folder)
+    (course / "data").mkdir()
+    shutil.copy(ROOT / "data" / "digests.json", course / "data")
+    result = autograder(command, BLANK, "--course", course, cache=tmp_path, cwd=tmp_path)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.endswith("mnist.npz: is missing. Restore it with: git checkout -- data/mnist.npz")
+    assert not (tmp_path / "graded").exists()
 
 
 def test_without_complete_isolation_nothing_is_graded(tmp_path: Path) -> None:

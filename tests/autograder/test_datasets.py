@@ -61,3 +61,18 @@ def test_a_file_that_is_no_archive_is_refused_although_its_digest_fits(tmp_path)
     (tmp_path / "digests.json").write_text(json.dumps({"mnist.npz": digest}))
     with pytest.raises(DataError, match="is not a readable"):
         datasets.load(tmp_path, "mnist")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"mnist.npz": 1}'])
+def test_a_damaged_table_of_digests_is_named_with_the_mend(tmp_path, text):
+    (tmp_path / "digests.json").write_text(text)
+    with pytest.raises(DataError, match=r"digests\.json: is damaged.* git checkout"):
+        datasets.verify_folder(tmp_path)
+
+
+def test_a_folder_is_whole_when_all_its_files_are_and_may_be_absent(tmp_path):
+    datasets.verify_folder(DATA)
+    datasets.verify_folder(tmp_path / "absent")
+    shutil.copy(DATA / "digests.json", tmp_path)
+    with pytest.raises(DataError, match=r"mnist\.npz: is missing"):
+        datasets.verify_folder(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder import discovery
+from autograder import archive as zips
 from autograder.discovery import Discovery, discover
 
 NAME = "autoencoders"
@@ -132,7 +132,7 @@ def test_a_zip_writes_nowhere_else(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "ZIP_SIZE_LIMIT", 10_000)
+    monkeypatch.setattr(zips, "SIZE_LIMIT", 10_000)
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as stream:
         for number in range(5):
@@ -175,9 +175,9 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "submitted" / "ben" / NAME).symlink_to(tmp_path / "elsewhere")
     (tmp_path / "linked").symlink_to(tmp_path / "elsewhere")
     result = find(tmp_path, tmp_path / "submitted")
-    assert [student for student, _ in result.submissions] == ["ada"]
-    assert result.problems == (f"{tmp_path}/submitted/ben/{NAME} holds no notebook",)
-    assert find(tmp_path, tmp_path / "linked").submissions == ()
+    assert result.submissions[1:] == (("ben", tmp_path / "submitted" / "ben" / NAME),), "reading it refuses it"
+    linked = find(tmp_path, tmp_path / "linked")
+    assert linked.submissions == () and linked.problems[0].endswith("it is a link; name what it points to")
 
 
 def test_a_link_to_a_file_is_a_submission_so_that_it_is_refused_by_name(tmp_path: Path) -> None:
@@ -185,6 +185,153 @@ def test_a_link_to_a_file_is_a_submission_so_that_it_is_refused_by_name(tmp_path
     (tmp_path / "class" / "ben.ipynb").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "class" / "cy.ipynb")
     assert list(found(tmp_path, tmp_path / "class")) == ["ada", "ben", "cy"]
+
+
+def test_nobody_in_an_nbgrader_tree_is_passed_over(tmp_path: Path) -> None:
+    root = make(
+        tmp_path / "submitted",
+        f"ada/{NAME}/{NAME}.ipynb",
+        f"ben/{NAME[:-1]}/{NAME}.ipynb",
+        f"cy/{NAME.title()}/{NAME}.ipynb",
+        f"dee/{NAME}.ipynb",
+        "eve.ipynb",
+        f"fay/{NAME}/deeper/{NAME}.ipynb",
+        f"gus/{NAME}/essay.docx",
+        f"hal/{NAME}/{NAME}.zip",
+        f"ivy/{NAME}/{NAME}.ipynb.txt",
+        "jo/other/other.ipynb",
+        "course.py",
+    )
+    (root / "kai").mkdir()
+    (root / "lia" / NAME / f"{NAME}.ipynb").mkdir(parents=True)
+    (root / "mo").symlink_to(root / "ada")
+    (root / "ned").mkdir()
+    (root / "ned" / NAME).symlink_to("nowhere")
+    result = find(tmp_path, root)
+    assert result.problems == ()
+    assert {student: str(file.relative_to(root)) for student, file in result.submissions} == {
+        "ada": f"ada/{NAME}/{NAME}.ipynb",
+        "ben": f"ben/{NAME[:-1]}/{NAME}.ipynb",
+        "cy": f"cy/{NAME.title()}/{NAME}.ipynb",
+        "dee": f"dee/{NAME}.ipynb",
+        "eve": "eve.ipynb",
+        "fay": f"fay/{NAME}/deeper/{NAME}.ipynb",
+        "gus": f"gus/{NAME}",
+        "hal": f"hal/{NAME}/{NAME}.zip",
+        "ivy": f"ivy/{NAME}/{NAME}.ipynb.txt",
+        "kai": "kai",
+        "lia": f"lia/{NAME}/{NAME}.ipynb",
+        "mo": "mo",
+        "ned": f"ned/{NAME}",
+    }
+
+
+def test_a_folder_with_nearly_the_assignments_name_and_another_file_is_named(tmp_path: Path) -> None:
+    make(tmp_path, f"submitted/ada/{NAME}/{NAME}.ipynb", f"submitted/ben/{NAME[:-1]}/mine.ipynb")
+    (problem,) = find(tmp_path, tmp_path / "submitted").problems
+    assert f"submitted/ben/{NAME[:-1]} was left out" in problem and "Rename it" in problem
+
+
+def test_a_tree_in_which_all_folders_are_misnamed_keeps_the_students_apart(tmp_path: Path) -> None:
+    make(tmp_path, f"submitted/ada/homework/{NAME}.ipynb", f"submitted/ben/homework/{NAME}.ipynb")
+    assert list(found(tmp_path, tmp_path / "submitted")) == ["ada", "ben"]
+
+
+def test_folders_that_begin_with_the_assignments_name_are_students(tmp_path: Path) -> None:
+    make(tmp_path, f"class/2026/{NAME}-ada/{NAME}.ipynb", f"class/2026/{NAME}-ben/{NAME}.ipynb")
+    assert list(found(tmp_path, tmp_path / "class")) == [f"{NAME}-ada", f"{NAME}-ben"]
+
+
+def test_nobody_in_a_flat_folder_is_passed_over(tmp_path: Path) -> None:
+    make(tmp_path, "class/ada.ipynb", "class/ada.py", "class/ben.py", "class/cy.IPYNB", "class/dee.ipynb.txt")
+    make(tmp_path, "class/eve.zip", "class/fay.docx", "class/data/notes.txt")
+    (tmp_path / "class" / "gus.ipynb").mkdir()
+    (tmp_path / "class" / "hal.ipynb").symlink_to("..")
+    result = find(tmp_path, tmp_path / "class")
+    assert sorted(student for student, _ in result.submissions) == ["ada", "ben", "cy", "dee", "eve", "gus", "hal"]
+    assert result.notes == (f"{tmp_path}/class/fay.docx was left out: it is no notebook",)
+
+
+def test_nobody_with_a_folder_of_her_own_is_passed_over(tmp_path: Path) -> None:
+    make(tmp_path, "class/ada/x.ipynb", "class/ben/essay.docx", "class/cy/work.zip")
+    (tmp_path / "class" / "dee").mkdir()
+    (tmp_path / "class" / "eve").symlink_to("ada")
+    result = find(tmp_path, tmp_path / "class")
+    assert sorted(student for student, _ in result.submissions) == ["ada", "ben", "cy", "dee", "eve"]
+
+
+def test_other_files_beside_the_assignments_own_are_left_out_with_a_note(tmp_path: Path) -> None:
+    make(tmp_path, f"ada/{NAME}.ipynb", "ada/scratch.ipynb", "ada/helper.py")
+    result = find(tmp_path, tmp_path / "ada")
+    assert [student for student, _ in result.submissions] == ["ada"]
+    assert [note.partition(" was left out")[0] for note in result.notes] == [
+        f"{tmp_path}/ada/helper.py", f"{tmp_path}/ada/scratch.ipynb",
+    ]  # fmt: skip
+
+
+def test_a_whole_course_of_nbgrader_means_its_submitted_folder(tmp_path: Path) -> None:
+    make(tmp_path, f"course/source/{NAME}/{NAME}.ipynb", f"course/submitted/ada/{NAME}/{NAME}.ipynb")
+    assert list(found(tmp_path, tmp_path / "course")) == ["ada"]
+
+
+@pytest.mark.parametrize("name", [" ", "\u200b", "\u2800", "\u202e", "\x07"])
+def test_a_student_always_has_a_name_that_can_be_seen(tmp_path: Path, name: str) -> None:
+    make(tmp_path, f"class/{name}.ipynb")
+    assert list(found(tmp_path, tmp_path / "class")) == ["unnamed"]
+
+
+def test_a_folder_that_can_not_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "class/ada.ipynb", "class/closed/ben.ipynb")
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        # The tests may run as root, to whom no folder is closed.
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = find(tmp_path, tmp_path / "class")
+    assert [student for student, _ in result.submissions] == ["ada"]
+    assert result.problems == (f"{tmp_path}/class/closed can not be read: Permission denied",)
+
+
+def test_files_of_a_zip_are_called_by_their_place_in_it(tmp_path: Path) -> None:
+    make(tmp_path / "in", "class/ada/work.ipynb", "class/ben/work.ipynb")
+    result = find(tmp_path, zipped(tmp_path / "in", tmp_path / "class.zip"))
+    assert sorted(result.labels.values()) == ["class.zip/class/ada/work.ipynb", "class.zip/class/ben/work.ipynb"]
+    empty = find(tmp_path, zipped(make(tmp_path / "none", "notes.txt"), tmp_path / "none.zip"))
+    assert empty.problems == (f"none.zip holds no submission of {NAME}",)
+
+
+def test_what_programs_put_into_zips_is_passed_over(tmp_path: Path) -> None:
+    root = make(tmp_path / "in", "class/ada/a.ipynb", "class/ada/._a.ipynb", "__MACOSX/class/ada/._a.ipynb")
+    make(root, "class/ada/.ipynb_checkpoints/a-checkpoint.ipynb", "class/.DS_Store", "class/ben/b.ipynb")
+    assert list(found(tmp_path, zipped(root, tmp_path / "class.zip"))) == ["ada", "ben"]
+
+
+def test_an_archive_in_a_zip_and_an_empty_folder_in_it_are_told(tmp_path: Path) -> None:
+    root = make(tmp_path / "in", f"submitted/ada/{NAME}/{NAME}.ipynb", "submitted/ben.zip")
+    (root / "submitted" / "cy" / NAME).mkdir(parents=True)
+    result = find(tmp_path, zipped(root, tmp_path / "class.zip"))
+    assert [student for student, _ in result.submissions] == ["ada", "cy"]
+    assert result.problems == ("submitted/ben.zip in class.zip is an archive itself: unpack it first",)
+
+
+def test_an_encrypted_zip_is_said_to_be_encrypted(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as stream:
+        stream.writestr("ada.ipynb", "{}")
+        stream.infolist()[0].flag_bits |= 1
+    assert (
+        "ada.ipynb in class.zip can not be read: it is encrypted" in find(tmp_path, tmp_path / "class.zip").problems[0]
+    )
+
+
+def test_a_pipe_named_like_a_zip_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "class.zip")
+    assert find(tmp_path, tmp_path / "class.zip").problems == (
+        f"{tmp_path}/class.zip can not be read: it is no regular file",
+    )
 
 
 def test_one_file_given_twice_is_one_submission(tmp_path: Path) -> None:

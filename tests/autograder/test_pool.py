@@ -162,6 +162,12 @@ def test_workers_that_die_as_they_start_are_not_started_for_ever(tmp_path: Path,
         list(pool.run(partial(broken_work, error), ["a"], 1, tmp_path / "log", LONG))
 
 
+def test_an_unexpected_error_while_workers_are_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GraderFault, match=r"met an unexpected ZeroDivisionError \(install bubblewrap\) as they start"):
+        list(pool.run(partial(broken_work, ZeroDivisionError), ["echo a"], 1, tmp_path / "log", LONG))
+    assert "ZeroDivisionError" in (tmp_path / "log").read_text()
+
+
 def test_what_workers_and_their_children_print_goes_to_the_log(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     run(tmp_path, "shout hello")
     assert capfd.readouterr() == ("", "")

@@ -1,5 +1,7 @@
 """Reports on disk."""
 
+import errno
+import os
 import resource
 import signal
 from pathlib import Path
@@ -42,10 +44,23 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_folder_that_can_not_be_written_is_the_callers_mistake(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_written_is_the_callers_mistake_and_the_mend_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="can not write"):
+    with pytest.raises(InputError, match=r"can not write .*/file is no folder; choose another one with --out$"):
         write_text(tmp_path / "file" / "ada" / "report.json", "{}")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"can not write .*/folder: it is a folder; move it away"):
+        write_text(tmp_path / "folder", "{}")
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"No space left on device; free some space, then run the same command again"):
+        write_text(tmp_path / "report.json", "{}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:

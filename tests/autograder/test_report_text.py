@@ -112,10 +112,13 @@ def test_a_plain_name_is_its_own_folder(name: str) -> None:
     assert text.folder_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["..", "../../etc/passwd", "CON", "nul.txt", "index.html", "Summary.JSON", "", "-"])
+@pytest.mark.parametrize(
+    "name", ["..", "../../etc/passwd", "CON", "nul.txt", "index.html", "Summary.JSON", "", "-", "-rf"]
+)
 def test_a_name_that_would_do_harm_is_not_the_folder(name: str) -> None:
     folder = text.folder_name(name)
-    assert name == "-" or folder != name
+    assert folder != name
+    assert not folder.startswith("-"), "whoever works on the folders with a shell would pass an option"
     assert "/" not in folder
 
 

@@ -214,3 +214,26 @@ def test_a_lock_ends_with_an_exception(store: Store) -> None:
 def test_an_entry_is_plain_json_that_a_person_can_read(store: Store) -> None:
     store.put("report", KEY, {"score": 91.0})
     assert json.loads(entry(store).read_text())["value"] == {"score": 91.0}
+
+
+def test_a_user_without_a_home_has_a_private_folder_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("AUTOGRADER_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert default_root().name == f"autoencoders-autograder-{os.geteuid()}"
+
+
+def test_a_place_that_can_not_be_looked_at_is_a_store_without_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    monkeypatch.setattr(Path, "mkdir", closed)
+    store = Store(tmp_path / "closed")
+    assert store.get("report", KEY) is None
+    assert not store.put("report", KEY, 1)

@@ -1,6 +1,7 @@
 """A submission is read whatever its age and form, repaired, aligned with the questions, or refused in one sentence."""
 
 import copy
+import gzip
 import json
 import os
 
@@ -234,7 +235,13 @@ def refused(path, squares, message):
     [
         (b"", "is empty"),
         (b"  \n", "is empty"),
-        (b"<!DOCTYPE html>", "is not a notebook: its text is not JSON"),
+        (b"\0" * 100, "is empty"),
+        (b"\n<!DOCTYPE html><html>", "is not a notebook: it is a web page"),
+        (b"In [1]: print(1)", "is not a notebook: its text is not JSON"),
+        (b'{"cells": [{"cell_type": "code"', "its end is missing or it was damaged"),
+        (b"PK\x03\x04 and so on", "is a zip archive or an office document"),
+        (gzip.compress(b"{}"), "is packed with gzip: unpack it first"),
+        (b"%PDF-1.7", "is a PDF"),
         (b"\x00\x01\x02\xff", "is not a notebook"),
         (b"[]", "no list of cells"),
         (b"{}", "no list of cells"),
@@ -245,7 +252,7 @@ def refused(path, squares, message):
         (b'{"cells": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "nested too deeply"),
         (b'{"cells": [' + b"{}," * 1_100_000 + b"{}]}", "more than 1,000,000 parts"),
         (b'{"cells": [' + b"{}," * 2_001 + b"{}]}", "more than 2000 cells"),
-        (b'{"cells": [' + b"1" * 10_000 + b"]}", "is not a notebook"),
+        (b'{"cells": [' + b"1" * 10_000 + b"]}", "has no cells"),
     ],
 )
 def test_what_is_no_notebook_is_refused_in_one_sentence(squares, tmp_path, content, message):
@@ -278,6 +285,31 @@ def test_links_are_not_followed(squares, tmp_path):
     refused(link, squares, "is a symbolic link")
 
 
+def test_a_number_that_python_does_not_read_hinders_nothing(squares, tmp_path):
+    path = miniature.write(miniature.right(), tmp_path / "squares.ipynb")
+    honest = submission.read(path, squares)
+    path.write_text(path.read_text().replace("{", '{"huge": -' + "9" * 5_000 + ", ", 1))
+    assert submission.read(path, squares).digest == honest.digest
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ({"kernelspec": {"name": "ir", "language": "R"}}, "R"),
+        ({"language_info": {"name": "julia"}}, "julia"),
+        ({"kernelspec": {"language": "\x1b[31mR"}}, "\ufffd[31mR"),
+        ({"kernelspec": {"name": "python3", "language": "python"}}, None),
+        ({"kernelspec": {"language": ["R"]}, "language_info": "R"}, None),
+        ([], None),
+    ],
+)
+def test_a_notebook_for_another_language_is_run_as_python_with_a_note(squares, tmp_path, metadata, language):
+    document = miniature.right() | {"metadata": metadata}
+    found = submission.read(miniature.write(document, tmp_path / "squares.ipynb"), squares)
+    expected = f"The notebook was made for {language}, not for Python; its cells were run as Python."
+    assert found.notes == ((expected,) if language else ())
+
+
 def test_a_hard_link_is_noted(squares, tmp_path):
     target = miniature.write(miniature.right(), tmp_path / "target.ipynb")
     link = tmp_path / "squares.ipynb"
@@ -291,7 +323,10 @@ def test_pipes_folders_and_devices_are_refused_without_waiting(squares, tmp_path
     refused(pipe, squares, "is a named pipe")
     folder = tmp_path / "folder.ipynb"
     folder.mkdir()
-    refused(folder, squares, "is a folder")
+    refused(folder, squares, "is a folder with nothing in it")
+    for name in ("essay.docx", "b\x1b[31m.txt", "c", "d", ".hidden"):
+        (folder / name).write_text("")
+    refused(folder, squares, r"holds b\ufffd\[31m\.txt, c, d and 1 more\. Hand in the notebook file itself\.$")
     with pytest.raises(SubmissionError, match="is a device"):
         submission.read(type(tmp_path)("/dev/null"), squares)
 
