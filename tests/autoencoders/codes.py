@@ -140,7 +140,7 @@ def _of_prediction(submitted: Submitted, sample: ArraySample, prediction: Predic
     if not same(output.values, sample.values).all():
         return None
     inputs = recognise(x)
-    if inputs is None or not inputs.matches.known.any():
+    if inputs is None or not (inputs.index >= 0).any():
         return None
     try:
         model = submitted.model(prediction.model).keras
@@ -149,7 +149,7 @@ def _of_prediction(submitted: Submitted, sample: ArraySample, prediction: Predic
     if same(run(model, x.values), sample.values).mean() < 0.9:
         return None
     variables = frozenset(submitted.model(prediction.model).snapshot.variables)
-    return Codes(sample, inputs.matches.index, Encoder(model, variables, inputs.scale, inputs.offset))
+    return Codes(sample, inputs.index, Encoder(model, variables, inputs.scale, inputs.offset))
 
 
 def _guesses(sample: ArraySample) -> Iterator[np.ndarray]:

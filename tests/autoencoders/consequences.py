@@ -74,6 +74,11 @@ def _cause(submitted: Submitted, question: str, error_type: str, message: str) -
     if error_type == "NameError":
         provider = PROVIDERS.get(_undefined_name(message))
         return provider if provider is not None and provider != question and broken(submitted, provider) else None
+    return broken_before(submitted, question)
+
+
+def broken_before(submitted: Submitted, question: str) -> str | None:
+    """Return the earliest question whose broken answer a question rests on, None when all are usable."""
     return next((earlier for earlier in NEEDS[question] if broken(submitted, earlier)), None)
 
 

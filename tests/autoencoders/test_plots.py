@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from consequences import broken
+from consequences import broken, broken_before
 from fitting import variables_of
 from painting import UNRECOGNISED, coincide, drawing, figures_for, mention_elsewhere, origins, painters
 from recognition import LIBRARY, holds_part, own_images, recognise
 
-from autograder.checks import fail, note, review
+from autograder.checks import fail, note, review, skip
 from autograder.checks.figures import best_pairing
 from autograder.checks.images import background_noise
 
@@ -29,6 +29,7 @@ def test_reconstructions(submitted):
 
 def _judge_reconstructions(submitted, drawn):
     if not drawn.others:
+        _blame_size(submitted, "reconstructions", drawn)
         kind = "images with noise" if drawn.noisy else "the original images"
         fail(f"Only {kind} are drawn; draw what the autoencoder predicts for them.")
     used = painters(submitted, "reconstructions", drawn.figures)
@@ -38,6 +39,14 @@ def _judge_reconstructions(submitted, drawn):
     _check_reconstruction_model(submitted, found)
     if drawn.originals and not _follow(drawn, found, drawn.originals) and not coincide(found.painter):
         note("The originals beside the predictions are other images: they do not belong together.")
+
+
+def _blame_size(submitted, question, drawn):
+    """Skip where the pictures that are missing have another size, because the network does not give images."""
+    pictures = [picture for figure in drawn.figures for axes in figure.axes for picture in axes.pictures]
+    earlier = broken_before(submitted, question)
+    if earlier is not None and any(picture.values.shape[:2] != LIBRARY.size for picture in pictures):
+        skip("What your network predicts are no images of 28 by 28 pixels.", because=earlier)
 
 
 def _check_reconstruction_model(submitted, found):
@@ -183,6 +192,7 @@ def denoised(submitted, denoised_drawing):
 
 def _denoised(submitted, drawn):
     if not drawn.others:
+        _blame_size(submitted, "denoised-images", drawn)
         fail("No denoised image is drawn; draw what the denoiser predicts.")
     used = painters(submitted, "denoised-images", drawn.figures)
     found = origins(drawn, used.found)

@@ -465,6 +465,11 @@ MISTAKES = {
         "first-transposed-convolution",
         "a convolution found",
     ),
+    "an up-sampling and a convolution for the transposed one": (
+        Work(build_decoder=decoder((3, lambda d: [layers.UpSampling2D(2), conv(8, padding="same")(d)]))),
+        "first-transposed-convolution",
+        "a convolution found",
+    ),
     "last layer: 3 filters": (
         Work(build_decoder=decoder((4, up(3)))),
         "second-transposed-convolution",

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from keras import layers
+from keras import initializers, layers
 from keras_evidence import cells
 from test_hidden_checks_architecture import Work, decoder, encoder, evidence_of, nothing, raising, up
 
@@ -71,9 +71,20 @@ def test_the_statements_own_layers_never_fail_here(judged):
     assert (result.status, result.awaits) == ("needs_review", True)
 
 
-def test_other_layers_that_do_not_learn_fail_without_a_hidden_number(judged):
-    result = judged(WRONG_LAYER, IMPOSSIBLE)
+# Its last layer is dead: it paints black whatever it is trained to do.
+DEAD = Work(build_decoder=decoder((3, up(4)), (4, up(1, bias_initializer=initializers.Constant(-100)))))
+
+
+def test_other_layers_that_can_not_learn_fail_without_a_hidden_number(judged):
+    result = judged(DEAD, IMPOSSIBLE)
     assert result.status == "failed"
+    assert not any(character.isdigit() for character in result.message)
+
+
+def test_other_layers_that_stay_at_the_mean_image_wait_for_a_person(judged):
+    """A wrong activation was paid for where it was built; that it learns more slowly is no second mistake."""
+    result = judged(Work(build_decoder=decoder((4, up(1, activation=None)))), IMPOSSIBLE)
+    assert (result.status, result.awaits) == ("needs_review", True)
     assert not any(character.isdigit() for character in result.message)
 
 

@@ -326,6 +326,7 @@ RIGHT_CODES = {
     "of chosen images": Right("encode", encode(X_TEST.at(CHOSEN))),
     "a part of the codes": Right("encode", encode(codes=lambda codes: codes[:300])),
     "codes without a recorded prediction": Right("encode", encode(predicted=False)),
+    "of images that lost their grey tones in 1": Right("encode", encode(X_TEST[:500].map(np.floor)), others={"load-data": load_data(X_TRAIN.map(np.floor), x_test=X_TEST.map(np.floor))}),
     "a few images": Right("encode", encode(X_TEST[:20]), "20 images only"),
     "chosen afterwards": Right("encode", encode(codes=lambda codes: codes[CHOSEN[CHOSEN < 5000][:400]])),
     "never fitted": Right("encode", encode(X_TEST[:500], model=fresh_encoder()), "not a part of your autoencoder"),
@@ -697,6 +698,20 @@ def test_pictures_that_are_shown_without_matplotlib_are_reviewed(graded):
     assert {result.status for result in results.values()} <= {"needs_review", "skipped"}
     results = graded({"plot-digits": lambda notebook: None}, "plot-digits", {"plot-digits": "print(X_train[0])"})
     assert "failed" in {result.status for result in results.values()}
+
+
+@pytest.mark.parametrize("question", ["reconstructions", "denoised-images"])
+def test_predictions_of_another_size_were_paid_with_the_decoder(graded, question):
+    def small(notebook):
+        nb.architecture(notebook)
+        for label, d in (("latent-2", 2), ("drawn-1", 9)):
+            decoder = Sequential([Input((d,)), layers.Dense(196), layers.Reshape((14, 14, 1))])
+            notebook.model("build-decoder", label, decoder, arguments=[d], name="build_decoder")
+
+    step = reconstructions if question == "reconstructions" else denoised
+    drawn = step(figure=lambda x, out: pictures(x.values[:6], out[:6, ::2, ::2]))
+    results = graded({"autoencoder": small, question: drawn}, question)
+    assert {(result.status, result.because) for result in results.values()} == {("skipped", "build-decoder")}
 
 
 def test_a_model_that_can_not_be_rebuilt_is_reviewed(graded):
