@@ -54,8 +54,20 @@ class Recognised:
     @cached_property
     def _floored(self) -> np.ndarray:
         """Rows of which a floor division left whole numbers."""
+        return self._floored_at(self._place)
+
+    @cached_property
+    def _place(self) -> np.ndarray:
+        """Where in the data floored rows are: the first images of the part with which they agree more."""
+        rows = np.asarray(self.sample.rows, np.int64)
+        places = [usual_place(self.sample)]
+        for part in ("test", "train"):
+            places.append(np.minimum(LIBRARY.start(part) + rows, len(LIBRARY) - 1))
+        return max(places, key=lambda place: self._floored_at(place).sum())
+
+    def _floored_at(self, place: np.ndarray) -> np.ndarray:
         values = self.sample.values.reshape(len(self.sample.values), -1)
-        result: np.ndarray = (values == np.floor(LIBRARY.images(usual_place(self.sample)))).all(axis=1)
+        result: np.ndarray = (values == np.floor(LIBRARY.images(place))).all(axis=1)
         return result
 
     @cached_property
@@ -71,7 +83,7 @@ class Recognised:
         """The position of each sampled row in the data, -1 where it was not recognised."""
         if not self.altered:
             return self.matches.index
-        return np.where(self._floored, usual_place(self.sample), self._nearest)
+        return np.where(self._floored, self._place, self._nearest)
 
     def share_of(self, part: str) -> float:
         """The share of the recognised rows that lie in a part of the data."""
