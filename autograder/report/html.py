@@ -42,6 +42,8 @@ _ISOLATION = {
     "none": "none",
 }
 _HISTOGRAM_BINS = 10
+_SHOWN_AT_ONCE = 8
+"""Files that could not be graded, above which their list is folded: the students come next."""
 
 
 def render_student(report: Report) -> str:
@@ -68,6 +70,7 @@ def render_class(summary: Summary, student_file: str) -> str:
         rows=[row for row in summary.students if row.counts],
         faults=[row for row in summary.students if row.fault_of("grader")],
         unreadable=[row for row in summary.students if row.status == "ungradable" and not row.fault_of("grader")],
+        shown_at_once=_SHOWN_AT_ONCE,
         histogram=_histogram(summary),
     )
 

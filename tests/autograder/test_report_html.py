@@ -238,10 +238,36 @@ def test_the_class_page_sets_problems_apart() -> None:
     words = Page(PAGES["a class"]).words
     students = words.index("Students Student Score To review")
     assert words.index("Our own faults") < words.index("Emmy Noether") < students
-    assert words.index("Files that could not be graded") < words.index("Blaise Pascal") < students
+    assert words.index("A file could not be graded") < words.index("Blaise Pascal") < students
     assert words.count("Blaise Pascal") == 1
 
 
 def test_an_unfinished_class_says_so() -> None:
     assert "1 of 3 submissions are graded so far" in Page(class_page(samples.report(), expected=3)).words
     assert "so far" not in Page(class_page(samples.report())).words
+
+
+def test_points_that_wait_are_not_shown_as_lost_whatever_the_question_is_called() -> None:
+    for status in ("needs_review", "skipped"):
+        question = Question(id="q", title="Encode", score=0.0, max_score=3.0, status=status, awaiting_review=3.0)
+        words = Page(render_student(samples.report(questions=(question,)))).words
+        assert "– / 3" in words and "0 / 3" not in words
+
+
+def test_what_was_never_run_does_not_tell_how_it_was_run() -> None:
+    words = Page(PAGES["an ungradable one"]).words
+    assert "Isolation" not in words and "Training" not in words and "Version autograder" in words
+
+
+def test_a_long_list_of_unreadable_files_is_folded_so_that_the_students_come_first() -> None:
+    few, many = ([samples.ungradable(f"student {number}") for number in range(count)] for count in (8, 9))
+    assert "<details open>" in class_page(*few)
+    page = class_page(*many)
+    assert "<details>" in page and "<details open>" not in page
+    assert "9 files could not be graded" in Page(page).words and "student 8" in Page(page).words
+
+
+def test_what_a_narrow_window_hides_of_the_table_is_hidden_with_its_heading() -> None:
+    (style,) = re.findall(r"<style>(.*?)</style>", PAGES["a class"], re.DOTALL)
+    assert "td.remark, th.remark { display: none; }" in style
+    assert '<th class="remark">' in PAGES["a class"] and '<td class="remark">' in PAGES["a class"]
