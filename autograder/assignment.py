@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,15 +132,26 @@ def read_source(path: Path) -> dict[str, Any]:
     """Return an instructor's notebook as JSON, every cell's source as one string; raise AssignmentError."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        for cell in document["cells"]:
+        if document["nbformat"] != 4:
+            raise ValueError(f"nbformat {document['nbformat']}")
+        for index, cell in enumerate(document["cells"]):
+            _check_cell(index, cell)
             cell["source"] = "".join(cell["source"])
-            if cell["cell_type"] not in ("code", "markdown", "raw") or not isinstance(cell["metadata"], dict):
-                raise TypeError("cell")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssignmentError(
             f"{path} is not a notebook of format 4 ({error}): open and save it in Jupyter."
         ) from error
     return dict(document)
+
+
+def _check_cell(index: int, cell: Any) -> None:
+    if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+        raise ValueError(f"{place(index)} is of no known type")
+    if not isinstance(cell.get("metadata"), dict):
+        raise ValueError(f"{place(index)} has no metadata")
+    source = cell.get("source")
+    if not isinstance(source, str) and not (isinstance(source, list) and all(isinstance(line, str) for line in source)):
+        raise ValueError(f"{place(index)} has no source")
 
 
 def _stubs(root: Path) -> Mapping[str, str]:
@@ -149,7 +161,10 @@ def _stubs(root: Path) -> Mapping[str, str]:
     """
     stubs = {"code": "# YOUR CODE HERE\nraise NotImplementedError()", "markdown": "YOUR ANSWER HERE"}
     path = root / "nbgrader_config.py"
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError) as error:
+        raise AssignmentError(f"nbgrader_config.py can not be read ({error}): mend it.") from error
     for node in tree.body:
         if not isinstance(node, ast.Assign) or not ast.unparse(node.targets[0]).startswith("c.ClearSolutions."):
             continue
@@ -158,10 +173,12 @@ def _stubs(root: Path) -> Mapping[str, str]:
             value = ast.literal_eval(node.value)
         except ValueError as error:
             raise AssignmentError(f"nbgrader_config.py, line {node.lineno}: {setting} is not a plain value.") from error
-        if setting == "code_stub":
-            stubs["code"] = value["python"] if isinstance(value, dict) else value
-        elif setting == "text_stub":
-            stubs["markdown"] = value
+        if setting not in ("code_stub", "text_stub"):
+            continue
+        stub = value.get("python", stubs["code"]) if isinstance(value, dict) else value
+        if not isinstance(stub, str):
+            raise AssignmentError(f"nbgrader_config.py, line {node.lineno}: {setting} is no text: put it in quotes.")
+        stubs["code" if setting == "code_stub" else "markdown"] = stub
     return stubs
 
 
@@ -169,6 +186,12 @@ def _source_cell(index: int, cell: Mapping[str, Any], stubs: Mapping[str, str]) 
     metadata = cell["metadata"].get("nbgrader")
     cell_type = cell["cell_type"]
     if metadata is None and cell_type == "markdown":
+        check_markers(index, "", cell_type, cell["source"])
+        if BEGIN in cell["source"]:
+            raise AssignmentError(
+                f"The {place(index)} holds a solution region but is no answer: make it a manually graded answer "
+                "in Jupyter's Create Assignment panel, or remove the markers."
+            )
         return SourceCell(index, "", "text", "markdown", None, cell["source"])
     if not isinstance(metadata, dict):
         raise AssignmentError(
@@ -210,21 +233,23 @@ def _checked_metadata(index: int, metadata: Mapping[str, Any]) -> str:
 
 def _kind(index: int, grade_id: str, cell_type: str, metadata: Mapping[str, Any]) -> CellKind:
     flags = metadata["grade"], metadata["solution"], metadata["locked"]
+    suffix = grade_id.rpartition("-")[2]
     if cell_type == "markdown":
         if flags == (True, True, False):
             return "remark"
-        if flags == (False, False, True):
+        if flags == (False, False, True) and suffix not in ("answer", "sanity"):
             return "text"
-    elif cell_type == "code":
-        if flags == (False, True, False) and grade_id.endswith("-answer"):
+    elif cell_type == "code" and suffix != "statement":
+        if flags == (False, True, False) and suffix == "answer":
             return "answer"
-        if flags[:2] == (True, False):
+        if flags == (True, False, True):
             return "grade"
         if flags == (False, False, True):
-            return "sanity" if grade_id.endswith("-sanity") else "given"
+            return "sanity" if suffix == "sanity" else "given"
     raise AssignmentError(
         f"The {place(index, grade_id)} has flags that fit no kind of cell: a {cell_type} cell with "
-        f"grade, solution, locked = {flags}. An answer is named '<question>-answer'; give it a usual kind."
+        f"grade, solution, locked = {flags}. An answer is a code cell named '<question>-answer', a statement a text "
+        "cell named '<question>-statement', a grade cell is locked: give it a usual kind."
     )
 
 
@@ -349,7 +374,7 @@ def _title(statement: SourceCell) -> str:
 def _total(document: Mapping[str, Any], questions: Sequence[Question]) -> float:
     section = document.get("metadata", {}).get("autograder")
     stated = section.get("total_points") if isinstance(section, dict) else None
-    if isinstance(stated, bool) or not isinstance(stated, (int, float)):
+    if isinstance(stated, bool) or not isinstance(stated, (int, float)) or not math.isfinite(stated):
         raise AssignmentError(
             'The source notebook does not state its points: add "autograder": {"total_points": 100} to its metadata.'
         )

@@ -5,7 +5,6 @@ Nothing is replaced before every check has passed.
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
 import os
@@ -18,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autograder import leaks, solutions, syntax
-from autograder.assignment import BEGIN, Assignment, SourceCell, load, place, read_source
+from autograder import leaks, proofreading, solutions, syntax
+from autograder.assignment import Assignment, load, place, read_source
 from autograder.errors import AssignmentError, InputError, ReleaseRefused
 from autograder.report.model import Report
 from autograder.submission import read
@@ -68,7 +67,7 @@ def _checked_assignment(root: Path, name: str | None) -> Assignment:
         raise
     except AssignmentError as error:
         raise ReleaseRefused(str(error)) from error
-    problems = list(_problems_of_source(assignment))
+    problems = list(proofreading.problems(assignment, read_source(assignment.source)))
     if problems:
         raise ReleaseRefused(_refusal(problems))
     return assignment
@@ -77,37 +76,6 @@ def _checked_assignment(root: Path, name: str | None) -> Assignment:
 def _refusal(problems: list[str]) -> str:
     more = [f"... and {len(problems) - _SHOWN_PROBLEMS} more."] if len(problems) > _SHOWN_PROBLEMS else []
     return "\n".join(["The release was refused:", *(f"- {p}" for p in problems[:_SHOWN_PROBLEMS]), *more])
-
-
-def _problems_of_source(assignment: Assignment) -> Iterator[str]:
-    """Yield what is wrong with the answers: no region, or code of a solution outside of it."""
-    document = read_source(assignment.source)
-    for cell in assignment.cells:
-        if cell.kind not in ("answer", "remark"):
-            continue
-        where = f"The {place(cell.index, cell.grade_id)}"
-        if BEGIN not in document["cells"][cell.index]["source"]:
-            yield f"{where} has no solution region: put its BEGIN and END markers around the solution."
-        elif cell.kind == "answer":
-            yield from _problems_outside_region(where, cell)
-
-
-def _problems_outside_region(where: str, cell: SourceCell) -> Iterator[str]:
-    tree = syntax.parse(cell.source)
-    if tree is None:
-        yield f"{where} is no valid Python without its solution: put a docstring above the region."
-        return
-    for node in syntax.statements(tree):
-        if not _is_scaffold(node):
-            first_line = ast.unparse(node).split("\n")[0]
-            yield f"{where} has {first_line!r} outside of its solution region: move it inside."
-
-
-def _is_scaffold(node: ast.stmt) -> bool:
-    """Tell whether a statement only gives an answer its frame: a function's head, a docstring, an import."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant)
-    return isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass))
 
 
 def generate(assignment: Assignment, scratch: Path) -> Path:
@@ -214,9 +182,15 @@ def _problems_of_run(assignment: Assignment, notebook: Path, report: Report) -> 
         )
         if cell.status != "ok" and not _is_allowed(kinds[cell.index], cell.error or "", students):
             problems.append(f"{where} fails in the blank release: {cell.error or cell.status}.")
+    manual = {question.id for question in assignment.questions if question.manual}
     for question in report.questions:
         if question.score > 0:
             problems.append(f"The question {question.id} gives {question.score:g} points for the blank release.")
+        elif not question.checks and question.id not in manual:
+            problems.append(
+                f"No hidden check grades the question {question.id}: mark one with "
+                f"@pytest.mark.question({question.id!r}) in tests/{assignment.name}/."
+            )
     return problems
 
 

@@ -7,16 +7,21 @@ which takes about an hour.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from autograder.assignment import BEGIN, END, Assignment, load, place, read_source
 from autograder.errors import AssignmentError, AutograderError, InputError
 
+SIZE_LIMIT = 3_000_000
+"""Bytes that the executed reference may hold: it is committed."""
+_PATH_OF_A_MACHINE = re.compile(r"(?:/(?:home|root|tmp|Users)/|[A-Z]:\\\\Users\\\\)[\w.-]+")
 _STARTUP = """
 def _serve_local_data(files):
     import importlib
@@ -46,15 +51,31 @@ def differences(assignment: Assignment) -> tuple[str, ...]:
     if len(mine) != len(theirs):
         return (f"The executed reference has {len(mine)} cells, the source {len(theirs)}: run `make solutions`.",)
     found = []
+    if path.stat().st_size > SIZE_LIMIT:
+        found.append(f"{path.relative_to(assignment.root)} is larger than {SIZE_LIMIT // 1_000_000} MB: print less.")
     for index, (executed, source) in enumerate(zip(mine, theirs, strict=True)):
-        if _without_markers(executed["source"]) != _without_markers(source["source"]):
-            grade_id = source["metadata"].get("nbgrader", {}).get("grade_id", "")
-            found.append(
-                f"The {place(index, grade_id)} of the executed reference is not the source's: run `make solutions`."
-            )
-        elif any(output.get("output_type") == "error" for output in executed.get("outputs", [])):
-            found.append(f"The {place(index)} of the executed reference ended with an error.")
+        grade_id = source["metadata"].get("nbgrader", {}).get("grade_id", "")
+        if problem := _problem_of(executed, source):
+            found.append(f"The {place(index, grade_id)} of the executed reference {problem}")
     return tuple(found)
+
+
+def _problem_of(executed: Mapping[str, Any], source: Mapping[str, Any]) -> str:
+    """Return how a cell of the executed reference is not the source's with its outputs, empty if it is."""
+    same = ("cell_type", "attachments")
+    if _without_markers(executed["source"]) != _without_markers(source["source"]) or any(
+        executed.get(name) != source.get(name) for name in same
+    ):
+        return "is not the source's: run `make solutions`."
+    outputs = executed.get("outputs", [])
+    if any(output.get("output_type") == "error" for output in outputs):
+        return "ended with an error."
+    if executed["cell_type"] == "code" and executed.get("execution_count") is None:
+        return "was not executed: run `make solutions`."
+    texts = [(o.get("text"), {k: v for k, v in o.get("data", {}).items() if k.startswith("text/")}) for o in outputs]
+    if path := _PATH_OF_A_MACHINE.search(json.dumps(texts)):
+        return f"shows {path[0]!r}, a folder of the machine where it ran: do not print it."
+    return ""
 
 
 def _without_markers(source: str) -> str:

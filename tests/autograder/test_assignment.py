@@ -228,3 +228,73 @@ def test_the_course_of_this_repository_has_a_hundred_points():
         "fit-denoiser": 6, "denoising-error": 6, "denoised-images": 2, "best-latent-dimension": 6,
         "best-latent-dimension-remark": 4,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(nbformat=3), "nbformat 3"),
+        (lambda d: d["cells"][3].update(cell_type="heading"), "cell 4 is of no known type"),
+        (lambda d: d["cells"][3].update(metadata=None), "cell 4 has no metadata"),
+        (lambda d: d["cells"][3].update(source=None), "cell 4 has no source"),
+        (lambda d: d["cells"][3].update(source=["x", 1]), "cell 4 has no source"),
+        (lambda d: d["cells"].__setitem__(3, "x"), "cell 4 is of no known type"),
+    ],
+)
+def test_a_broken_cell_is_named_by_its_number(tmp_path, change, message):
+    document = miniature.source()
+    change(document)
+    path = miniature.write(document, tmp_path / "broken.ipynb")
+    with pytest.raises(AssignmentError, match=message):
+        assignment.read_source(path)
+
+
+@pytest.mark.parametrize("total", [float("nan"), float("inf"), "14", True])
+def test_a_sum_of_points_that_is_no_number_is_refused(tmp_path, total):
+    document = miniature.source()
+    document["metadata"]["autograder"]["total_points"] = total
+    _refused(tmp_path, document, "does not state its points")
+
+
+@pytest.mark.parametrize(
+    ("grade_id", "change"),
+    [
+        ("square", {"locked": False}),
+        ("square-sanity", "markdown"),
+        ("square-statement", "code"),
+        ("drawing-answer", "markdown"),
+    ],
+)
+def test_a_cell_whose_name_its_type_or_flags_belie_is_refused(tmp_path, grade_id, change):
+    document = miniature.source()
+    found = cell(document, grade_id)
+    if isinstance(change, str):
+        found["cell_type"] = change
+    else:
+        found["metadata"]["nbgrader"].update(change)
+    _refused(tmp_path, document, _numbered(document, grade_id) + " has flags that fit no kind of cell")
+
+
+@pytest.mark.parametrize(
+    "line", ["<!-- BEGIN SOLUTION -->\nx\n<!-- END SOLUTION -->", "### begin solution", "A\n# BEGN SOLUTION"]
+)
+def test_a_marker_in_a_text_without_metadata_is_refused(tmp_path, line):
+    document = miniature.source()
+    document["cells"].insert(3, miniature.markdown(line))
+    _refused(tmp_path, document, "cell 4")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("c = (", "nbgrader_config.py can not be read"),
+        ("c = get_config()\nc.ClearSolutions.code_stub = 3\n", "line 2: code_stub is no text"),
+        ("c = get_config()\nc.ClearSolutions.code_stub = {'python': None}\n", "line 2: code_stub is no text"),
+        ("c = get_config()\nc.ClearSolutions.text_stub = str(1)\n", "line 2: text_stub is not a plain value"),
+    ],
+)
+def test_a_configuration_that_can_not_be_read_is_refused_with_its_line(tmp_path, text, message):
+    course = miniature.course(tmp_path)
+    (course / "nbgrader_config.py").write_text(text)
+    with pytest.raises(AssignmentError, match=message):
+        assignment.load(course)

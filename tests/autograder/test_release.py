@@ -4,12 +4,14 @@ import base64
 import copy
 import json
 import shutil
+import zipfile
+import zlib
 
 import miniature
 import pytest
 from miniature import cell
 
-from autograder import assignment, release, solutions
+from autograder import assignment, leaks, release, solutions
 from autograder.errors import InputError, ReleaseRefused
 from autograder.report import model as report
 
@@ -216,7 +218,25 @@ def _in_output(document):
     ]
 
 
-@pytest.mark.parametrize("change", [_in_metadata, _in_notebook_metadata, _in_attachment, _in_output])
+def _in_notebook_metadata_packed(document):
+    document["metadata"]["note"] = base64.b64encode(STATEMENT.encode()).decode()
+
+
+def _in_a_field_of_its_own(document):
+    cell(document, "given-noise")["note"] = STATEMENT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _in_metadata,
+        _in_notebook_metadata,
+        _in_notebook_metadata_packed,
+        _in_attachment,
+        _in_output,
+        _in_a_field_of_its_own,
+    ],
+)
 def test_a_statement_is_found_wherever_a_notebook_can_hide_it(inspected, change):
     assert any("numbers = list(range(1, 11))" in p and "numbers-answer" in p for p in inspected(change))
 
@@ -233,6 +253,124 @@ def test_a_statement_in_a_file_beside_the_notebook_is_found(squares, released, t
 def test_trivial_lines_are_no_leak(inspected):
     text = "\nimport math\nprint(numbers)\nsquare(3)\nx = 1"
     assert not any("shows" in p for p in inspected(_append("given-noise", text)))
+
+
+# The same in disguise: a longer solution, and what a copyist makes of it
+
+SOLUTION = """### BEGIN SOLUTION
+scaled = values[..., np.axis].astype("float32") / 255
+grid = draw(values[..., np.axis].astype("float32") / 255, marker="o", size=12)
+paint(grid, first, first, rows=32, columns=20, quiet=True)
+grid.shape, grid.size
+### END SOLUTION"""
+
+
+@pytest.fixture(scope="module")
+def painted():
+    """The secrets of an answer with calls that have keywords."""
+    document = miniature.source()
+    cell(document, "drawing-answer")["source"] = SOLUTION
+    return leaks.secrets(document, miniature.ROOT / "no-tests-here")
+
+
+def _found(tmp_path, hidden, text, cell_type="markdown"):
+    item = {"cell_type": cell_type, "metadata": {}, "source": text}
+    path = miniature.write({"cells": [item], "metadata": {}}, tmp_path / "notebook.ipynb")
+    return [str(leak) for leak in leaks.search(tmp_path, path, hidden)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`paint(grid, first, first, columns=20, quiet=True, rows=32)`",
+        "`tools.paint(picture, image, image, rows=32, columns=20, quiet=True)`",
+        "`paint(grid, first, first, rows=32, columns=20)`",
+        "`images[..., lib.axis].astype('float32') / 255`",
+        "<code>draw(values[..., np.axis].astype(&quot;float32&quot;) / 255, marker=&quot;o&quot;, size=12)</code>",
+        'grid = **draw**(values\\[..., np.axis\\].astype("float32") / 255, marker="o", size=12)',
+        ">>> grid = draw(values[..., np.axis].astype('float32')\n...     / 255, marker='o', size=12)",
+        "1. `paint(grid, first, first, quiet=True, rows=32, columns=20)`",
+        "```python\npaint(a, b, b, quiet=True, rows=32, columns=20)",
+    ],
+)
+def test_a_solution_is_found_under_other_names_orders_and_marks(tmp_path, painted, text):
+    found = _found(tmp_path, painted, text)
+    assert found and "the solution of cell 16 (drawing-answer): take it out" in found[0]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "plot = other.draw(x[..., lib.axis].astype('float32') / 255.0, size=12, marker='o')",
+        "x = 1  # paint(grid, first, first, rows=32, columns=20, quiet=True)",
+        "text = ('paint(grid, first, first, '\n        'rows=32, columns=20, quiet=True)')",
+        "def _reference(a, b):\n    return paint(a, b, b, rows=32, columns=20, quiet=True)",
+    ],
+)
+def test_a_solution_is_found_in_given_code_under_other_names(tmp_path, painted, code):
+    assert _found(tmp_path, painted, code, "code")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Look at `grid.shape, grid.size`.",
+        "`paint(grid, left, right, rows=32, columns=20)` paints two images.",
+        "`paint(..., rows=32, columns=20)` and `draw(marker='o')` are what you need.",
+        "With rows=32 and columns=20, and 255 grey tones, it takes a minute.",
+    ],
+)
+def test_a_hint_is_no_leak(tmp_path, painted, text):
+    assert _found(tmp_path, painted, text) == []
+
+
+def test_a_number_at_the_end_of_a_secret_is_not_found_in_a_longer_one():
+    assert leaks._stands_in("seed1", "aseed1b")
+    assert not leaks._stands_in("seed1", "aseed12b")
+    assert leaks._stands_in("seed1", "seed12seed1")
+
+
+@pytest.mark.parametrize("text", ["The limit is 0.0635.", "limit = 6.35e-2", "seed(731204)", '{"limit": 0.0635}'])
+def test_a_telling_number_of_the_calibration_is_found(tmp_path, text):
+    tests = tmp_path / "tests"
+    miniature.write({"a": {"limit": 0.0635, "noise": 0.5}, "b": [731204, 2000, 1e12, True]}, tests / "calibration.json")
+    hidden = leaks.secrets(miniature.source(), tests)
+    assert list(hidden.numbers) == [0.0635, 731204.0]
+    found = _found(tmp_path / "release", hidden, text)
+    assert found and "the hidden checks in calibration.json" in found[0]
+    assert _found(tmp_path / "other", hidden, "Noise of 0.5, 2000 images, 10.0635 and 0.06357, in 2024.") == []
+
+
+def _in_zip(folder):
+    with zipfile.ZipFile(folder / "more.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("helper.py", STATEMENT)
+
+
+def _in_script(folder):
+    (folder / "helper.py").write_text("def f(start):\n    many = list(range(1, 11))\n    numbers = many\n" + CALL)
+
+
+@pytest.mark.parametrize("hide", [_in_zip, _in_script])
+def test_a_statement_is_found_in_what_lies_beside_the_notebook(squares, released, tmp_path, hide):
+    shutil.copytree(released.parent, tmp_path / "squares")
+    hide(tmp_path / "squares")
+    problems = release.inspect(squares, tmp_path / "squares" / "squares.ipynb")
+    assert problems and all("The file " in p and "shows" in p for p in problems)
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
+def test_a_statement_is_found_in_the_remarks_of_a_picture(inspected, kind):
+    text = STATEMENT.encode()
+    body = {b"tEXt": b"a\0" + text, b"zTXt": b"a\0\0" + zlib.compress(text)}.get(
+        kind, b"a\0\1\0\0\0" + zlib.compress(text)
+    )
+    chunk = len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + chunk).decode()
+
+    def change(document):
+        cell(document, "introduction")["attachments"] = {"a.png": {"image/png": picture}}
+
+    assert any("The attachments of cell 1 (introduction) shows 'numbers = " in p for p in inspected(change))
 
 
 # The rest of the gate
@@ -383,6 +521,15 @@ def test_points_for_a_blank_release_are_refused(squares, released):
     ]
 
 
+def test_a_question_that_no_hidden_check_grades_is_refused(squares, released):
+    questions = tuple(
+        report.Question(id=name, title="", score=0, max_score=5, status="needs_review")
+        for name in ("square", "square-remark")
+    )
+    problems = _run_problems(squares, released, _report(_cells(), questions))
+    assert len(problems) == 1 and "No hidden check grades the question square: mark one with" in problems[0]
+
+
 def test_a_fault_of_the_grader_is_refused(squares, released):
     made = _report((), fault=report.Fault(whose="grader", message="No isolation."))
     assert _run_problems(squares, released, made) == ["The blank release can not be graded: No isolation."]
@@ -422,10 +569,37 @@ def test_the_executed_reference_is_compared_with_the_source(executed):
     try:
         assert [d.split(" of ")[0] for d in solutions.differences(loaded)] == [
             "The cell 10 (square-answer)",
-            "The cell 16",
+            "The cell 16 (drawing-answer)",
         ]
     finally:
         executed.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda d: cell(d, "numbers-answer").update(execution_count=None), "cell 4 (numbers-answer) of the executed"),
+        (
+            lambda d: cell(d, "introduction").update(attachments={}),
+            "cell 1 (introduction) of the executed reference is",
+        ),
+        (
+            lambda d: cell(d, "numbers-answer")["outputs"][0].update(text="/home/ann/data"),
+            "cell 4 (numbers-answer) of the executed reference shows '/home/ann'",
+        ),
+        (lambda d: d["metadata"].update(note="x" * 3_000_000), "squares.ipynb is larger than 3 MB"),
+    ],
+)
+def test_a_reference_that_was_not_executed_or_can_not_be_committed_is_named(executed, change, problem):
+    changed = assignment.read_source(executed)
+    change(changed)
+    kept = executed.read_bytes()
+    miniature.write(changed, executed)
+    try:
+        found = solutions.differences(assignment.load(executed.parent.parent.parent))
+    finally:
+        executed.write_bytes(kept)
+    assert len(found) == 1 and problem in found[0]
 
 
 def test_a_missing_reference_is_named(squares):

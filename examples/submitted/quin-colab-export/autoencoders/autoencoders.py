@@ -447,7 +447,7 @@ In a few sentences: what do the reconstructions keep of the originals, and what 
 
 **3 points**
 
-Encode part of the data, some thousand images, with the encoder alone: two values for each image. Name the result `X_encoded`,
+Encode part of the data, a few thousand images, with the encoder alone: two values for each image. Name the result `X_encoded`,
 and keep in mind which images you took, since you will need their labels next."""
 
 X_encoded = encoder.predict(X_test[:5000], verbose=0)
@@ -669,4 +669,4 @@ Explain your choice: how does the error change with the latent dimension, and wh
 
 You have taught a network to describe digits without telling it what a digit is. The bottleneck decided what it could keep: with
 two numbers you got a map, with a few more a useful cleaner of images. The same hourglass is found again in compression, in the
-detection of the unusual (what can not be rebuilt is strange), and in the models that generate images."""
+detection of the unusual (what cannot be rebuilt is strange), and in the models that generate images."""
