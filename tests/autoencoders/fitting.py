@@ -61,8 +61,8 @@ def training(submitted: Submitted, question: str, fits: Sequence[Fit], preferred
         return not trial, bool(variables & preferred), max(one.epochs or 1 for one in group), group[-1].cell
 
     chosen = max(groups.values(), key=rank)
-    longest = max(chosen, key=lambda one: one.epochs if one.epochs is not None else 1)
-    # The data of the longest call count; a trial on a few images before it does no harm.
+    # The data of the longest call count, of equal ones the last; a trial on a few images before it does no harm.
+    longest = max(reversed(chosen), key=lambda one: one.epochs if one.epochs is not None else 1)
     snapshot = submitted.model(chosen[0].model).snapshot
     return Training(tuple(chosen), fit_data(submitted, longest), snapshot)
 

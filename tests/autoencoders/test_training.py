@@ -16,7 +16,7 @@ from fitting import (
     training,
     variables_of,
 )
-from recognition import TRAINING_IMAGES, digits_of, holds_part, is_own, own_count
+from recognition import TRAINING_IMAGES, digits_of, fit_data, holds_part, is_own, own_count
 
 from autograder.checks import fail, note, review, skip
 
@@ -173,6 +173,7 @@ def test_fresh_weights(submitted, denoiser_training):
             f"The denoiser shares {shared} with the autoencoder: build a new encoder and a new decoder.",
             finding="weights-not-fresh",
         )
+    _check_warm_up(submitted, denoiser_training)
     if not snapshot.trained:
         return
     first = next(n for n, one in enumerate(submitted.evidence.fits) if one is denoiser_training.fits[0])
@@ -183,6 +184,17 @@ def test_fresh_weights(submitted, denoiser_training):
             finding="weights-not-fresh",
         )
     review("The denoiser's weights were trained before this fit. A person will look at it.")
+
+
+def _check_warm_up(submitted, training):
+    """Send a training to a person that begins on clean images and goes on with noisy ones."""
+    x = training.data.x
+    if x is None or not x.noisy:
+        return
+    for earlier in training.fits[: training.fits.index(training.fit)]:
+        warm = fit_data(submitted, earlier).x
+        if warm is not None and warm.clean:
+            review("The denoiser is fitted on clean images first: its weights are not fresh. A person will look.")
 
 
 @pytest.mark.question("fit-denoiser", weight=0.5)
