@@ -201,8 +201,12 @@ def _execute(sandbox: Sandbox, assignment: Assignment, submission: Submission, t
     for reduced in _salvage_plans(submission, outcomes[0]):
         if outcomes[-1].ending == "completed":
             break
+        guilty = {outcome.cell for outcome in outcomes}
         outcomes.append(sandbox.run(replace(job, reduced=reduced)))
-        evidence = schema.merge(evidence, schema.parse(outcomes[-1].frames))
+        salvaged = schema.parse(outcomes[-1].frames)
+        # A cell of which only the definitions ran, and that never had its chance, has not ended.
+        salvaged.cells = [cell for cell in salvaged.cells if cell.index not in reduced - guilty]
+        evidence = schema.merge(evidence, salvaged)
     summary = report.Execution.model_validate(
         {
             "isolation": outcomes[0].isolation,

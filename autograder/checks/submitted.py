@@ -204,6 +204,8 @@ class Submitted:
         error = self.cell_error(question)
         if error is not None:
             fail(f"There is no {_bare(what)}: the cell stopped with {error_sentence(error)}")
+        if self.cells_of(question) - {cell.index for cell in self.evidence.cells}:
+            review(f"There is no {_bare(what)}: the notebook ended before this cell did. A person will look at it.")
         fail(f"There is no {_bare(what)}.")
 
 
