@@ -65,4 +65,4 @@ def test_the_report_says_what_happened(twice_dead):
     assert twice_dead["fault"]["whose"] == "student"
     assert "exit status 3" in twice_dead["fault"]["message"]
     # The first cell of a question is the student's own.
-    assert [cell["status"] for cell in twice_dead["cells"] if cell["question"] == "decoder-size"][0] == "skipped"
+    assert next(cell["status"] for cell in twice_dead["cells"] if cell["question"] == "decoder-size") == "skipped"
