@@ -21,8 +21,8 @@ PLOT_QUESTIONS = ("plot-digits", "reconstructions", "latent-space", "noisy-image
 TOLERANCE = 2e-4
 # How pictures are shown without matplotlib.
 OTHER_MEANS = ("fromarray(", "array_to_img(", "plotly", "px.", "bokeh", "altair", "cv2", "HTML(")
-# A picture of fewer grey levels says too little about what painted it.
-LEAST_LEVELS = 8
+# Of a grey level, how far the grader's own output may be from the one that was drawn.
+LEVEL_TOLERANCE = 0.02
 BLOCK = 500
 PREFIX = 64
 SEARCHED = 10_000
@@ -236,17 +236,20 @@ def painted(pictures: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def _in_grey_levels(rows: np.ndarray) -> np.ndarray:
-    """Tell which pictures hold whole numbers that are more than a few steps of 0 to 255: ``uint8`` images."""
-    whole: np.ndarray = (rows == np.round(rows)).all(axis=1) & (np.ptp(rows, axis=1) >= LEAST_LEVELS)
+    """Tell which pictures hold whole numbers from 0 to 255, and not one alone: ``uint8`` images."""
+    whole: np.ndarray = (rows == np.round(rows)).all(axis=1) & (np.ptp(rows, axis=1) >= 1)
     return whole & (rows >= 0).all(axis=1) & (rows <= 255).all(axis=1)
 
 
 def _as_grey_levels(pictures: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Tell which picture is which output times 255; a faint one fills a few of the levels only."""
+    """Tell which picture is which output times 255, cut or rounded; a faint one fills a few of the levels only."""
     levels = 255 * np.clip(outputs, 0, 1)
     same = np.zeros((len(pictures), len(outputs)), bool)
     for row, values in enumerate(pictures):
-        same[row] = np.abs(levels - values).max(axis=1) <= 1
+        rest = levels - values
+        cut = (rest >= -LEVEL_TOLERANCE) & (rest <= 1 + LEVEL_TOLERANCE)
+        rounded = np.abs(rest) <= 0.5 + LEVEL_TOLERANCE
+        same[row] = cut.all(axis=1) | rounded.all(axis=1)
     return same
 
 

@@ -24,6 +24,22 @@ def test_a_notebook_can_tell_that_this_is_not_colab():
     assert run(["import sys\nprint('google.colab' in sys.modules)"]).printed(0) == "False\n"
 
 
+def test_loops_in_a_progress_bar_run_without_it():
+    result = run(
+        [
+            "from tqdm.notebook import tqdm, trange\n"
+            "print([x for x in tqdm([2, 4], desc='d')], len(tqdm([1])), list(trange(1, 3)))\n"
+            "with tqdm(total=3) as bar:\n"
+            "    bar.update(1); bar.set_description('x')",
+            "import tqdm.auto\nprint(sum(tqdm.tqdm(range(4))), *tqdm.auto.tqdm(enumerate('a')))",
+            "import keras\nfrom tqdm.keras import TqdmCallback\n"
+            "print(isinstance(TqdmCallback(verbose=0), keras.callbacks.Callback))",
+        ]
+    )
+    assert result.statuses() == ["ok", "ok", "ok"]
+    assert [result.printed(cell) for cell in range(3)] == ["[2, 4] 1 [1, 2]\n", "6 (0, 'a')\n", "True\n"]
+
+
 def test_a_cell_goes_on_behind_what_can_not_work_here():
     result = run(
         [

@@ -275,7 +275,7 @@ def faint():
     """An autoencoder whose pictures are nearly black, as they are after little training."""
     parts = nb.assemble(14)
     kernel, bias = parts.decoder.layers[-1].get_weights()
-    parts.decoder.layers[-1].set_weights([kernel * 0.1 / nb.outputs(parts.whole, SIX).max(), bias])
+    parts.decoder.layers[-1].set_weights([kernel * 0.02 / nb.outputs(parts.whole, SIX).max(), bias])
     return parts.whole
 
 

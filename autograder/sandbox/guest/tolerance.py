@@ -1,4 +1,4 @@
-"""What notebooks rely on where they were written and that is not here: Colab, mounted drives, old style names.
+"""What notebooks rely on where they were written and that is not here: Colab, mounted drives, bars, old style names.
 
 A cell that stops at such a statement goes on behind it, with a note; everything else in it counts.
 """
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import matplotlib.style
 from matplotlib import pyplot
 
@@ -26,13 +27,71 @@ _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|~?/|\.{0,2}/?(?:drive|gdrive|content|ka
 
 
 def install() -> None:
-    """Make ``google.colab`` importable and give back the style names that matplotlib has renamed."""
+    """Make ``google.colab`` and ``tqdm`` importable and give back the style names that matplotlib has renamed."""
     if not any(isinstance(finder, _ColabFinder) for finder in sys.meta_path):
-        sys.meta_path.append(_ColabFinder())
+        sys.meta_path += [_ColabFinder(), _ProgressFinder()]
     library = matplotlib.style.library
     for style in list(library):
         if style.startswith("seaborn-v0_8"):
             library.setdefault("seaborn" + style.removeprefix("seaborn-v0_8"), library[style])
+
+
+class _ProgressFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds ``tqdm``, which many loops are wrapped in, where it is not installed: loops then run without a bar."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a spec for the package and its parts alone."""
+        if fullname.partition(".")[0] != "tqdm":
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        """Return a module with the names that notebooks import."""
+        module = types.ModuleType(spec.name)
+        vars(module).update(tqdm=_Bar, tqdm_notebook=_Bar, trange=_bar_over_range, TqdmCallback=_callback)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Do nothing: the module is complete."""
+
+
+class _Bar:
+    """A progress bar that shows nothing: it gives what it was given, and takes every call."""
+
+    def __init__(self, iterable: Any = (), *args: Any, **kwargs: Any) -> None:
+        self._iterable = iterable
+
+    def __iter__(self) -> Any:
+        return iter(self._iterable)
+
+    def __len__(self) -> int:
+        return len(self._iterable)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _nothing
+
+    @staticmethod
+    def write(*values: Any, **kwargs: Any) -> None:
+        """Print, as the bar does above itself."""
+        print(*values)
+
+
+def _bar_over_range(*args: Any, **kwargs: Any) -> _Bar:
+    return _Bar(range(*args))
+
+
+def _callback(*args: Any, **kwargs: Any) -> Any:
+    return keras.callbacks.Callback()
 
 
 class _ColabFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
