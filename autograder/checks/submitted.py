@@ -172,10 +172,12 @@ class Submitted:
 
     def fits_of(self, question: str) -> tuple[Fit, ...]:
         """Return the calls of ``fit`` in the cells of a question."""
-        return self._of(question, self.evidence.fits)
+        return self._of(question, self.evidence.fits) if self.cells_of(question) else self._free(question, "fits")
 
     def predictions_of(self, question: str) -> tuple[Prediction, ...]:
         """Return the calls of ``predict``, ``evaluate`` and models in the cells of a question."""
+        if not self.cells_of(question):
+            return self._free(question, "predictions")
         return self._of(question, self.evidence.predictions)
 
     def figures_of(self, question: str) -> tuple[Figure, ...]:
@@ -193,6 +195,21 @@ class Submitted:
     def predictions_on(self, identity: int) -> tuple[Prediction, ...]:
         """Return the calls of ``predict`` and the like on one model object, anywhere in the notebook."""
         return tuple(one for one in self.evidence.predictions if self.evidence.models[one.model].identity == identity)
+
+    def _free(self, question: str, table: str) -> tuple[Any, ...]:
+        """Return the records in cells of no question that no other question claims by the name of its model."""
+        free = {cell.index for cell in self.cells if cell.question is None and cell.kind == "other"}
+        models = self.evidence.models
+        claimed = {
+            models[value.model].identity
+            for value in self.evidence.values
+            if value.model is not None and value.question != question
+        }
+        return tuple(
+            record
+            for record in getattr(self.evidence, table)
+            if record.cell in free and models[record.model].identity not in claimed
+        )
 
     def _of(self, question: str, records: list[Any]) -> tuple[Any, ...]:
         cells = self.cells_of(question)

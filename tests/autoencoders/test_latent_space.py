@@ -49,11 +49,12 @@ def _latent_size(submitted):
 @pytest.mark.question("encode", weight=2, depends_on=["test_two_values_for_each_image"])
 def test_codes_of_the_images(submitted, X_encoded):
     """X_encoded holds what the encoder gives for images of the data."""
-    if digits_of(X_encoded) is not None:
-        fail("X_encoded holds labels, not the codes of images.")
     known = encoders(submitted)
     found = resolve(submitted, X_encoded, known)
     if found is None:
+        # Codes that saturate may read like digits, so this comes after they were looked for.
+        if digits_of(X_encoded) is not None:
+            fail("X_encoded holds labels, not the codes of images.")
         if known.problems:
             review(known.problems[0])
         if not known.found:

@@ -4,7 +4,7 @@ Each right variant passes, each mistake fails its own check alone. The evidence 
 """
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -316,6 +316,15 @@ WRONG_CODES = {
 }  # fmt: skip
 
 
+@cache
+def ones_encoder():
+    """An encoder whose codes are all exactly (1, 1)."""
+    encoder = nb.assemble(17).encoder
+    kernel, bias = encoder.layers[-1].get_weights()
+    encoder.layers[-1].set_weights([kernel, bias + 100])
+    return encoder
+
+
 def fresh_encoder():
     return nb.assemble(31).encoder
 
@@ -326,6 +335,7 @@ RIGHT_CODES = {
     "of chosen images": Right("encode", encode(X_TEST.at(CHOSEN))),
     "a part of the codes": Right("encode", encode(codes=lambda codes: codes[:300])),
     "codes without a recorded prediction": Right("encode", encode(predicted=False)),
+    "saturated at one": Right("encode", encode(X_TEST[:500], model=ones_encoder())),
     "of images that lost their grey tones in 1": Right("encode", encode(X_TEST[:500].map(np.floor)), others={"load-data": load_data(X_TRAIN.map(np.floor), x_test=X_TEST.map(np.floor))}),
     "a few images": Right("encode", encode(X_TEST[:20]), "20 images only"),
     "chosen afterwards": Right("encode", encode(codes=lambda codes: codes[CHOSEN[CHOSEN < 5000][:400]])),
@@ -678,6 +688,16 @@ def test_a_cell_that_uses_what_a_later_cell_defines_is_reviewed(graded):
     assert {result.status for result in results.values()} == {"needs_review"}
     results = graded({"fit": stopped}, "fit", {"fit": "train(autoencoder)"})
     assert {result.status for result in results.values()} == {"failed"}
+
+
+def test_a_notebook_made_anew_whose_cells_are_of_no_question_loses_nothing(course):
+    executed = nb.execute({})
+    cells = tuple(replace(cell, question=None, kind="other", exports=()) for cell in executed.cells)
+    results = {result.id: result for result in session.run(course, executed.evidence, session.Context(cells))}
+    assert "failed" not in not_passed(results).values(), {r.id: r.message for r in results.values()}
+    assert {r.status for r in results.values() if r.question in ("fit", "fit-denoiser", "best-latent-dimension")} == {
+        "passed"
+    }
 
 
 def test_figures_that_stand_in_other_cells_are_found_one_by_one(graded):
