@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from autograder import syntax
 from autograder.assignment import BEGIN, END, place
@@ -33,6 +34,8 @@ from autograder.errors import AssignmentError
 TOKENS = 4
 """Names, numbers, texts and operators that a statement must hold to be worth hiding."""
 PROSE_WORDS = 6
+RUN_OF_WORDS = 10
+"""Words of a written solution that no one writes in the same order by chance."""
 SQUEEZED_LENGTH = 10
 LETTERS_LENGTH = 16
 """Letters and digits that a text must hold to be looked for without everything else."""
@@ -45,6 +48,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _TOKEN = re.compile(r"""[A-Za-z_]\w*|\d[\w.]*|"[^"\n]*"|'[^'\n]*'|[-+*/%@<>=!&|^~]+""")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*\n(.*?)(?:^[ \t]*(?:```|~~~)|\Z)", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(`+)(.+?)\1|<(?:code|pre)>(.+?)</(?:code|pre)>", re.DOTALL)
+_TAG = re.compile(r"<!--|-->|</?[A-Za-z][^<>]*>")
 _PROMPT = re.compile(r"(?m)^[ \t]*(?:>>>|\.\.\.|In \[\d*\]:) ?")
 _BULLET = re.compile(r"^[ \t]*(?:[-*+>|]+|\d+[.):])[ \t]*")
 _NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?!\w|\.\d)")
@@ -110,9 +114,12 @@ class Secrets:
             self._add_text(comment, origin)
 
     def add_prose(self, text: str, origin: str) -> None:
-        """Hide every line and every sentence of a text."""
-        for part in [*text.split("\n"), *re.split(r"(?<=[.!?:;])\s", " ".join(text.split()))]:
+        """Hide every line, every sentence and every long run of words of a text."""
+        words = text.split()
+        for part in [*text.split("\n"), *re.split(r"(?<=[.!?:;])\s", " ".join(words))]:
             self._add_prose(part, origin)
+        for start in range(len(words) - RUN_OF_WORDS + 1):
+            self._add_prose(" ".join(words[start : start + RUN_OF_WORDS]), origin)
 
     def _add_prose(self, part: str, origin: str) -> None:
         if len(re.findall(r"\w{2,}", part)) >= PROSE_WORDS:
@@ -244,12 +251,16 @@ def _search_notebook(document: Mapping[str, Any], hidden: Secrets) -> Iterator[L
 
 
 def _pieces_of_code(source: str) -> Iterator[str]:
-    """Yield what may be Python in a code cell: the cell itself, and its comments."""
+    """Yield what may be Python in a code cell: the cell itself, its comments and its texts."""
     yield source
     for block in re.findall(r"(?:^[ \t]*#[^\n]*\n?)+", source, re.MULTILINE):
         yield re.sub(r"(?m)^[ \t]*#+ ?", "", block)
     for line in source.split("\n"):
         yield line.partition("#")[2]
+    tree = syntax.parse(source)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from node.value.split("\n")
 
 
 def _pieces_of_text(source: str) -> Iterator[str]:
@@ -259,7 +270,7 @@ def _pieces_of_text(source: str) -> Iterator[str]:
         yield _PROMPT.sub("", match[1])
     for match in _SPAN.finditer(plain):
         yield match[2] or match[3]
-    for line in plain.split("\n"):
+    for line in _TAG.sub("\n", plain).split("\n"):
         yield _BULLET.sub("", line).rstrip("| ")
 
 
@@ -279,7 +290,7 @@ def _in_pieces(where: str, pieces: Iterator[str], hidden: Secrets) -> Iterator[L
 
 
 def _in_text(where: str, text: str, hidden: Secrets) -> Iterator[Leak]:
-    plain = html.unescape(text)
+    plain = unquote(html.unescape(text))
     unquoted = _PROMPT.sub("", re.sub(r"(?m)^[ \t]*[#>|]+", "", plain))
     if len(plain) < 3:
         return

@@ -199,6 +199,13 @@ def test_a_written_solution_is_found_in_other_lines(inspected):
     assert any("the solution of cell 14 (square-remark)" in p for p in inspected(_append("closing", text)))
 
 
+def test_a_part_of_a_sentence_of_a_written_solution_is_found(inspected):
+    text = "\n\nThey grow *faster and faster, because each step adds more than* before."
+    assert any("the solution of cell 14 (square-remark)" in p for p in inspected(_append("closing", text)))
+    few = inspected(_append("closing", "\n\nBecause each step adds more, they grow faster and faster."))
+    assert not any("shows" in p for p in few)
+
+
 def _in_metadata(document):
     cell(document, "given-noise")["metadata"]["note"] = {"for": ["me", STATEMENT]}
 
@@ -291,6 +298,9 @@ def _found(tmp_path, hidden, text, cell_type="markdown"):
         ">>> grid = draw(values[..., np.axis].astype('float32')\n...     / 255, marker='o', size=12)",
         "1. `paint(grid, first, first, quiet=True, rows=32, columns=20)`",
         "```python\npaint(a, b, b, quiet=True, rows=32, columns=20)",
+        "<details><summary>paint(a, b, b, quiet=True, rows=32, columns=20)</summary></details>",
+        "<!-- paint(a, b, b, quiet=True, rows=32, columns=20) -->",
+        "[a](https://example.org/?q=paint%28grid%2C%20first%2C%20first%2C%20rows%3D32%2C%20columns%3D20%2C%20quiet%3DTrue%29",
     ],
 )
 def test_a_solution_is_found_under_other_names_orders_and_marks(tmp_path, painted, text):
@@ -304,6 +314,7 @@ def test_a_solution_is_found_under_other_names_orders_and_marks(tmp_path, painte
         "plot = other.draw(x[..., lib.axis].astype('float32') / 255.0, size=12, marker='o')",
         "x = 1  # paint(grid, first, first, rows=32, columns=20, quiet=True)",
         "text = ('paint(grid, first, first, '\n        'rows=32, columns=20, quiet=True)')",
+        "def f():\n    '''A tool.\n\n    paint(a, b, b, quiet=True, rows=32, columns=20)\n    '''",
         "def _reference(a, b):\n    return paint(a, b, b, rows=32, columns=20, quiet=True)",
     ],
 )
