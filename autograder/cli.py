@@ -305,6 +305,8 @@ def _check(options: argparse.Namespace) -> int:
         lines.append(f"{'✓' if passed else '✗'} {one_line(title)}")
         if message and not passed:
             lines.append("    " + clean(message).replace("\n", "\n    "))
+    if not results:
+        lines.append("none of the assignment's cells with checks are in this notebook: is it the right one?")
     lines.append(f"{sum(passed for _, passed, _ in results)} of {len(results)} visible checks passed")
     _show("\n".join(lines) + "\n")
     return 0

@@ -124,6 +124,13 @@ class _Search:
         self._walk()
         self._full = {above for folder, files in self._files.items() if files for above in (folder, *folder.parents)}
         self._take_folders_named_like_notebooks()
+        # A class may have thousands of folders: nothing below looks through all of them for each of them.
+        self._inside: dict[Path, list[Path]] = {}
+        self._below: dict[Path, list[Path]] = {folder: [folder] for folder in self._files}
+        for folder in self._files:
+            self._inside.setdefault(folder.parent, []).append(folder)
+            for above in folder.parents[: len(folder.relative_to(self._root).parts)]:
+                self._below[above].append(folder)
 
     def result(self) -> Discovery:
         """Return what the folder holds."""
@@ -185,18 +192,17 @@ class _Search:
 
     def _homes(self) -> list[Path]:
         """Return the folders of the assignment: ``<student>/<assignment>`` in an nbgrader tree."""
-        homes: list[Path] = []
+        homes: set[Path] = set()
         for folder in sorted(self._files):
-            inside_one = any(home in folder.parents for home in homes)
-            if not inside_one and (self._is_named_as_assignment(folder) or self._is_slip(folder)):
-                homes.append(folder)
-        return homes
+            if homes.isdisjoint(folder.parents) and (self._is_named_as_assignment(folder) or self._is_slip(folder)):
+                homes.add(folder)
+        return sorted(homes)
 
     def _is_slip(self, folder: Path) -> bool:
         """Say whether a student's folder with the right file in it has nearly the assignment's name."""
         if len(folder.relative_to(self._root).parts) < 2 or not self._is_alike(folder):
             return False
-        siblings = [other for other in self._files if other.parent == folder.parent and self._is_alike(other)]
+        siblings = [other for other in self._inside[folder.parent] if self._is_alike(other)]
         return siblings == [folder] and any(self._is_named(file) for file in self._files[folder])
 
     def _is_alike(self, folder: Path) -> bool:
@@ -208,8 +214,7 @@ class _Search:
 
     def _of_homes(self, homes: Sequence[Path]) -> Iterator[Found]:
         for home in homes:
-            below = [folder for folder in self._files if folder == home or home in folder.parents]
-            files = next((chosen for folder in below if (chosen := self._chosen(folder))), [home])
+            files = next((chosen for folder in self._below[home] if (chosen := self._chosen(folder))), [home])
             yield from _of_student(self._name(home.parent), files)
 
     def _beside_homes(self, level: Path, owners: set[Path]) -> Iterator[Found]:
@@ -220,10 +225,10 @@ class _Search:
         for link in self._links:
             if link.parent == level:
                 yield link.name, link
-        for student in sorted(folder for folder in self._files if folder.parent == level and folder not in owners):
-            if any(student in owner.parents for owner in owners):
+        for student in sorted(self._inside.get(level, ())):
+            below = self._below[student]
+            if not owners.isdisjoint(below):
                 continue
-            below = [folder for folder in self._files if folder == student or student in folder.parents]
             named = [folder for folder in below if any(self._is_named(file) for file in self._files[folder])]
             alike = [folder for folder in below if folder != student and self._is_alike(folder)]
             if named or self._chosen(student):
@@ -255,7 +260,7 @@ class _Search:
             yield from _of_student(owner.name, self._chosen(folder))
         if others and not own:
             # A folder a student: one without a submission is a student's all the same.
-            empty = [f for f in self._files if f.parent == self._root and f not in self._full]
+            empty = [folder for folder in self._inside.get(self._root, ()) if folder not in self._full]
             yield from ((path.name, path) for path in (*empty, *self._links) if path.parent == self._root)
 
     def _of_root(self) -> Iterator[Found]:

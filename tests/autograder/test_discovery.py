@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -332,6 +333,14 @@ def test_a_pipe_named_like_a_zip_is_not_waited_for(tmp_path: Path) -> None:
     assert find(tmp_path, tmp_path / "class.zip").problems == (
         f"{tmp_path}/class.zip can not be read: it is no regular file",
     )
+
+
+def test_a_class_of_thousands_is_found_in_seconds(tmp_path: Path) -> None:
+    for number in range(1_500):
+        make(tmp_path, f"submitted/ada-{number}/{NAME}/{NAME}.ipynb", f"submitted/ben-{number}/other/other.ipynb")
+    before = time.process_time()
+    assert len(find(tmp_path, tmp_path / "submitted").submissions) == 1_500
+    assert time.process_time() - before < 20
 
 
 def test_one_file_given_twice_is_one_submission(tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ def test_a_half_written_report_is_no_report(tmp_path: Path) -> None:
     assert read_report(tmp_path / "nowhere") is None
 
 
+def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "report.json")
+    assert read_report(tmp_path) is None
+    write_report(tmp_path, samples.report(), ("json",))
+    assert read_report(tmp_path) == samples.report()
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "summary.json"
     write_text(file, "old")
