@@ -55,7 +55,15 @@ def _check_reconstruction_model(submitted, found):
     if autoencoder and not autoencoder & found.painter.variables:
         if denoiser & found.painter.variables:
             fail("The images are predicted by the denoiser; the predictions of the autoencoder are asked for.")
-        note("The images are predicted by another model than the one that question 7 built.")
+        _accept_another(submitted, found.painter, "the one that question 7 built")
+
+
+def _accept_another(submitted, painter, than):
+    """Note that another model predicts, such as one that was saved and loaded; a fresh one waits for a person."""
+    snapshot = submitted.model(painter.prediction.model).snapshot
+    if not snapshot.trained and snapshot.compilation is None:
+        review("The images are predicted by a model that was neither compiled nor trained. A person will look at it.")
+    note(f"The images are predicted by another model than {than}.")
 
 
 def _unexplained(used):
@@ -218,7 +226,7 @@ def _judge_denoised(submitted, drawn, denoised):
     if denoiser and not denoiser & denoised.painter.variables:
         if variables_of(submitted, "autoencoder", "autoencoder") & denoised.painter.variables:
             fail("The images are predicted by the autoencoder; the predictions of the denoiser are asked for.")
-        note("The images are predicted by another model than denoiser.")
+        _accept_another(submitted, denoised.painter, "denoiser")
     if not coincide(denoised.painter):
         if denoised.matches.exact.all():
             fail("The denoiser predicts clean images here; noisy images are asked for.", finding="clean-input")

@@ -297,8 +297,10 @@ def fit(
     return step
 
 
-def reconstructions(x: Any = X_TEST[:6], model: Model | None = None, figure: Any = None) -> Step:
+def reconstructions(x: Any = X_TEST[:6], model: Model | None = None, figure: Any = None, compiled: bool = True) -> Step:
     def step(nb: Notebook) -> None:
+        if model is not None and compiled:
+            nb.compiled(model)
         predicted = nb.predict(model or autoencoder().whole, x)
         nb.show((figure or (lambda x, out: pictures(x.values[:6], out[:6])))(x, predicted))
 
@@ -341,8 +343,8 @@ def fit_denoiser(x: Any = X_TRAIN_NOISY, y: Any = X_TRAIN, model: Model | None =
     return step
 
 
-def denoised(x: Any = X_TEST_NOISY[:6], model: Model | None = None, figure: Any = None) -> Step:
-    return reconstructions(x, model or denoiser().whole, figure)
+def denoised(x: Any = X_TEST_NOISY[:6], model: Model | None = None, figure: Any = None, compiled: bool = True) -> Step:
+    return reconstructions(x, model or denoiser().whole, figure, compiled)
 
 
 ERRORS = {2: 0.06, 4: 0.05, 8: 0.04, 16: 0.03, 32: 0.02}

@@ -285,10 +285,17 @@ def decoded_codes(notebook):
     notebook.show(pictures(SIX.values, notebook.predict(parts.decoder, codes)))
 
 
+@cache
+def fresh():
+    parts = nb.assemble(18)
+    return nb.build_autoencoder(parts.encoder, parts.decoder)
+
+
 WRONG_RECONSTRUCTIONS = {
     "originals alone": Wrong("reconstructions", reconstructions(figure=lambda x, out: pictures(x.values[:6])), "reconstructions"),
     "noisy images": Wrong("reconstructions", reconstructions(figure=lambda x, out: pictures(X_TEST_NOISY[:6].values)), "reconstructions"),
     "nothing": Wrong("reconstructions", lambda notebook: None, "reconstructions"),
+    "by a fresh model": Wrong("reconstructions", reconstructions(model=fresh(), compiled=False), {"reconstructions": "needs_review"}),
     "something else": Wrong("reconstructions", reconstructions(figure=lambda x, out: pictures(np.cumsum(out[:6], axis=1))), {"reconstructions": "needs_review"}),
 }  # fmt: skip
 RIGHT_RECONSTRUCTIONS = {
@@ -470,6 +477,7 @@ RIGHT_DENOISER = {
 TRAIN_SIX, NOISY_SIX = X_TRAIN_NOISY[:6], X_TEST_NOISY[:6]
 BOTH_DENOISED = {"denoised-images": "failed", "of-the-test-set": "failed"}
 WRONG_DENOISED = {
+    "by a fresh model": Wrong("denoised-images", denoised(model=fresh(), compiled=False), {"denoised-images": "needs_review"}),
     "training images": Wrong("denoised-images", denoised(TRAIN_SIX), "of-the-test-set"),
     "clean images": Wrong("denoised-images", denoised(X_TEST[:6]), "denoised-images", "clean-input"),
     "by the autoencoder": Wrong("denoised-images", denoised(model=autoencoder().whole), "denoised-images"),
