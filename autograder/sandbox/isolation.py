@@ -119,18 +119,22 @@ def _attempt(folder: Path) -> list[str]:
 
         def entry(channel: socket.socket) -> None:
             channel.sendall(json.dumps(look_around(str(marker), address, packages)).encode())
+            channel.recv(1)  # stay until this process was looked at from outside
 
         with theirs, remote:
             launch.start(remote, theirs, confinement, entry)
-        missing = _follow(control)
+        missing = _follow(control, ours)
         data = ours.recv(launch.CONTROL_BYTES)
     if missing:
         return missing
     return open_doors(json.loads(data)) if data else ["the confined child died without a word"]
 
 
-def _follow(control: socket.socket) -> list[str]:
-    """Read what the monitor and init say until the child is gone; return what went wrong."""
+def _follow(control: socket.socket, channel: socket.socket) -> list[str]:
+    """Read what the monitor and init say until the child is gone; return what went wrong.
+
+    The child stays until it is told, by the end of the channel, that it was looked at.
+    """
     missing: list[str] = []
     while True:
         packet, descriptors, _, _ = socket.recv_fds(control, launch.CONTROL_BYTES, 2)
@@ -141,8 +145,10 @@ def _follow(control: socket.socket) -> list[str]:
             missing += _mends(message["reason"])
         if message["event"] == "forked":
             process = Path("/proc", str(message["process"]), "status")
-        if message["event"] == "started" and _field(process.read_text(encoding="ascii"), "Uid")[0] == "0":
-            missing.append("the child kept the user id of root: map more user ids into this container")
+        if message["event"] == "started":
+            if _field(process.read_text(encoding="ascii"), "Uid")[0] == "0":
+                missing.append("the child kept the user id of root: map more user ids into this container")
+            channel.shutdown(socket.SHUT_WR)
         if message["event"] == "gone":
             return missing
 

@@ -79,6 +79,18 @@ def test_the_probe_says_the_same_as_trying(monkeypatch):
     assert json.loads(result.stdout) == {"missing": list(report.missing)}
 
 
+def test_a_busy_machine_does_not_change_what_the_probe_says():
+    slow = """
+import socket, time
+from autograder.sandbox import isolation
+receive = socket.recv_fds
+socket.recv_fds = lambda *arguments: (time.sleep(0.5), receive(*arguments))[1]
+isolation.main()
+"""
+    result = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=False)
+    assert json.loads(result.stdout) == {"missing": []}, result.stderr
+
+
 def test_the_probe_leaves_nothing_behind():
     def traces():
         return sorted(Path(tempfile.gettempdir()).glob("autograder-probe-*"))
