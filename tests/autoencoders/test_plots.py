@@ -12,6 +12,8 @@ from autograder.checks.figures import best_pairing
 from autograder.checks.images import background_noise
 
 NOISE = 0.5
+# How a model comes to trained weights without being trained itself.
+LOADING = ("load_model", "load_weights", "set_weights")
 
 
 def _drawn(submitted, question, judge):
@@ -61,7 +63,8 @@ def _check_reconstruction_model(submitted, found):
 def _accept_another(submitted, painter, than):
     """Note that another model predicts, such as one that was saved and loaded; a fresh one waits for a person."""
     snapshot = submitted.model(painter.prediction.model).snapshot
-    if not snapshot.trained and snapshot.compilation is None:
+    loads = any(word in cell.source for cell in submitted.cells for word in LOADING)
+    if not snapshot.trained and snapshot.compilation is None and not loads:
         review("The images are predicted by a model that was neither compiled nor trained. A person will look at it.")
     note(f"The images are predicted by another model than {than}.")
 

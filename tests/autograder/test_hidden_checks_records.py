@@ -308,6 +308,7 @@ RIGHT_RECONSTRUCTIONS = {
     "saturated": Right("reconstructions", reconstructions(model=saturated())),
     "other originals": Right("reconstructions", reconstructions(figure=lambda x, out: pictures(X_TEST[20:26].values, out)), "do not belong together"),
     "times 255": Right("reconstructions", reconstructions(figure=lambda x, out: pictures(out * 255))),
+    "by a model that was saved and loaded": Right("reconstructions", reconstructions(model=fresh(), compiled=False), "another model", source="loaded = keras.models.load_model('a.keras')"),
     "faint, as integers": Right("reconstructions", reconstructions(model=faint(), figure=lambda x, out: pictures(x.values, (out * 255).astype("uint8")))),
     "as integers": Right("reconstructions", reconstructions(figure=lambda x, out: pictures(x.values, (out / out.max() * 255).astype("uint8")))),
 }  # fmt: skip
