@@ -8,7 +8,8 @@ All doors (command line, nbgrader, CI) call ``Grader.grade`` and show what it re
 from __future__ import annotations
 
 import hashlib
-import importlib
+import importlib.metadata
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -47,6 +48,8 @@ class Execution:
     evidence: Evidence
     summary: report.Execution
     interrupted: frozenset[int]
+    deaths: Mapping[int, Outcome]
+    """The cells in which the process ended, or was ended, and how."""
     trouble: str
     """Why the notebook did not run to its end, as a sentence; empty when it did."""
 
@@ -100,7 +103,7 @@ class Grader:
         key = self._key(submission)
         kept = self._store.get("report", key) if self.settings.use_cache else None
         if kept is not None:
-            return _renamed(report.Report.model_validate(kept), file, student)
+            return _of_this_file(report.Report.model_validate(kept), submission, file, student)
         graded = self._graded(submission, file, student)
         if graded.fault is None or graded.fault.whose == "student":
             self._store.put("report", key, graded.model_dump(mode="json"))
@@ -177,7 +180,8 @@ def course_digest(assignment: Assignment) -> str:
         *sorted(assignment.data.glob("*.json")),
         *sorted(engine.rglob("*.py")),
     ]
-    digest = hashlib.sha256()
+    versions = [importlib.metadata.version(name) for name in ("keras", "numpy", "matplotlib")]
+    digest = hashlib.sha256(json.dumps(versions).encode())
     for path in files:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -197,7 +201,7 @@ def _execute(sandbox: Sandbox, assignment: Assignment, submission: Submission, t
     )
     outcomes = [sandbox.run(job)]
     evidence = schema.parse(outcomes[0].frames)
-    trouble = _trouble(outcomes[0])
+    trouble = _trouble(outcomes[0], submission)
     for reduced in _salvage_plans(submission, outcomes[0]):
         if outcomes[-1].ending == "completed":
             break
@@ -217,7 +221,8 @@ def _execute(sandbox: Sandbox, assignment: Assignment, submission: Submission, t
             "peak_memory_bytes": max(outcome.peak_memory_bytes for outcome in outcomes),
         }
     )
-    return Execution(evidence, summary, frozenset(outcomes[0].interrupted), trouble)
+    deaths = {one.cell: one for one in outcomes if one.cell is not None and one.ending != "completed"}
+    return Execution(evidence, summary, frozenset(outcomes[0].interrupted), deaths, trouble)
 
 
 def _salvage_plans(submission: Submission, first: Outcome) -> list[frozenset[int]]:
@@ -228,10 +233,13 @@ def _salvage_plans(submission: Submission, first: Outcome) -> list[frozenset[int
     return [frozenset({first.cell}), own]
 
 
-def _trouble(outcome: Outcome) -> str:
+def _trouble(outcome: Outcome, submission: Submission) -> str:
     if outcome.ending == "completed":
         return ""
-    where = "" if outcome.cell is None else f" in code cell {outcome.cell + 1}"
+    where = ""
+    if outcome.cell is not None:
+        question = next(cell.question for cell in submission.cells if cell.index == outcome.cell)
+        where = f" in a cell of question {question}" if question else " in a cell of no question"
     return f"The notebook did not run to its end: {outcome.reason}{where}. What it had done before counts."
 
 
@@ -246,29 +254,28 @@ def _cells(submission: Submission, execution: Execution) -> tuple[report.Cell, .
     ended = {outcome.index: outcome for outcome in execution.evidence.cells}
     cells = []
     for planned in submission.cells:
-        outcome = ended.get(planned.index)
-        if outcome is None:
-            cells.append(report.Cell(index=planned.index, question=planned.question, status="skipped"))
-            continue
-        status = "timeout" if planned.index in execution.interrupted else outcome.status
-        error = f"{outcome.error.type}: {outcome.error.message}" if outcome.error else None
-        cells.append(
-            report.Cell(
-                index=planned.index,
-                question=planned.question,
-                status=status,
-                cpu_seconds=round(outcome.cpu_seconds, 3),
-                error=error,
-            )
-        )
+        cell = report.Cell(index=planned.index, question=planned.question, status="skipped")
+        outcome, death = ended.get(planned.index), execution.deaths.get(planned.index)
+        changes: dict[str, Any] = {}
+        if death is not None:
+            changes = {"status": "error" if death.ending == "died" else "timeout", "error": death.reason}
+        elif outcome is not None:
+            changes = {
+                "status": "timeout" if planned.index in execution.interrupted else outcome.status,
+                "cpu_seconds": round(outcome.cpu_seconds, 3),
+                "error": f"{outcome.error.type}: {outcome.error.message}" if outcome.error else None,
+            }
+        cells.append(report.Cell.model_validate(cell.model_dump() | changes))
     return tuple(cells)
 
 
-def _renamed(kept: report.Report, file: Path, student: str) -> report.Report:
+def _of_this_file(kept: report.Report, submission: Submission, file: Path, student: str) -> report.Report:
+    """Return the kept report of an equal submission as one of this file: what differs is not what was judged."""
     document = kept.model_dump()
     document["student"] = student
     document["submission"]["file"] = str(file)
     document["execution"]["from_cache"] = True
+    document["notes"] = submission.notes
     return report.Report.model_validate(document)
 
 

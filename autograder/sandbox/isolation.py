@@ -77,7 +77,7 @@ def _probe_namespaces() -> BackendReport:
         except subprocess.TimeoutExpired:
             missing = [f"a child could not be confined within {_PROBE_WALL_SECONDS:.0f} seconds"]
         except (ValueError, KeyError):
-            missing = [f"the probe failed: {result.stderr.strip()[-500:]}"]
+            missing = [f"the probe failed: {(result.stderr.strip().splitlines() or ['no word'])[-1][:500]}"]
     return BackendReport("namespaces", not missing, tuple(missing))
 
 

@@ -48,13 +48,13 @@ def dimensions(submitted, comparison):
 
 
 def _blame_builders(submitted):
-    """Skip when the comparison stopped because a builder gives no model for other dimensions.
+    """Skip when the comparison stopped because a builder or the compilation does not do for other dimensions.
 
     Such a comparison was run again with working models in place of the builder's; then it is judged by that.
     """
     if submitted.cell_error(QUESTION) is None or ran_with_stand_ins(submitted):
         return
-    for earlier in ("build-encoder", "build-decoder"):
+    for earlier in ("build-encoder", "build-decoder", "compile"):
         if broken(submitted, earlier):
             skip("The comparison stopped because of an earlier question.", because=earlier)
 
@@ -197,6 +197,8 @@ def test_measured_on_noisy_test_images(submitted, comparison):
     if not measured:
         _judge_validation(submitted, comparison)
         return
+    if all(_is_untrained(submitted, comparison, one) for one in measured):
+        fail("The error is measured before the model is trained.", finding="measured-before-training")
     problems = {}
     for one in measured:
         key = (one.x, one.y, one.method)
@@ -208,6 +210,13 @@ def test_measured_on_noisy_test_images(submitted, comparison):
     if finding == "unknown":
         review(text)
     fail(text, finding=finding)
+
+
+def _is_untrained(submitted, comparison, measurement):
+    """Tell whether a model was measured before it was fitted; a fit that raised trains nothing, and is no measure."""
+    snapshot = submitted.model(measurement.model).snapshot
+    own = [one for one in comparison.fits if submitted.model(one.model).snapshot.identity == snapshot.identity]
+    return not snapshot.trained and any(one.error is None for one in own)
 
 
 def _counted(comparison):
@@ -264,6 +273,8 @@ def _judge_validation(submitted, comparison):
         if one.validation_split:
             note("The errors come from the validation of fit, on a part of the training images; that is accepted.")
             return
+    if not comparison.fits:
+        _no_fits(submitted)
     if submitted.cell_error(QUESTION):
         _blame_builders(submitted)
         nothing_to_judge(submitted, QUESTION, "no error was measured")

@@ -507,6 +507,19 @@ MISTAKES = {
         {"encoder-gives-two-numbers", "autoencoder-contains-the-two"},
         "two numbers expected",
     ),
+    "decoder for 3": (
+        Work(decoder=lambda: decoder()(3), chain=lambda e, d: build_autoencoder(encoder()(3), d)),
+        {"decoder-takes-two-numbers", "autoencoder-contains-the-two"},
+        "(2,) expected",
+    ),
+    "larger images": (
+        Work(
+            encoder=lambda: encoder((0, lambda d: Input((29, 29, 1))))(2),
+            chain=lambda e, d: Sequential([Input((29, 29, 1)), e, d]),
+        ),
+        "autoencoder-goes-from-image-to-image",
+        "(28, 28, 1) expected",
+    ),
     "another encoder": (
         Work(encoder=lambda: encoder((5, conv(16)))(2)),
         "encoder-is-built-by-the-function",

@@ -36,6 +36,17 @@ def predict(session: Session, original: Method, model: Any, args: tuple[Any, ...
     return result
 
 
+def predict_on_batch(session: Session, original: Method, model: Any, args: tuple[Any, ...], kwargs: Arguments) -> Any:
+    """Record a call of ``predict_on_batch``, which predicts all that it is given at once."""
+    arguments = bound(original, model, args, kwargs)
+    if arguments is None or session.depth.prediction:
+        return original(model, *args, **kwargs)
+    with session.inside("prediction"):
+        result = original(model, **arguments)
+    _record(session, model, "predict", arguments.get("x"), output=result)
+    return result
+
+
 def evaluate(session: Session, original: Method, model: Any, args: tuple[Any, ...], kwargs: Arguments) -> Any:
     """Record a call of ``evaluate``."""
     arguments = bound(original, model, args, kwargs)

@@ -31,6 +31,7 @@ def install(session: Session) -> None:
     _wrap(model, "fit", session, fitting.fit)
     _wrap(model, "train_on_batch", session, fitting.train_on_batch)
     _wrap(model, "predict", session, prediction.predict)
+    _wrap(model, "predict_on_batch", session, prediction.predict_on_batch)
     _wrap(model, "evaluate", session, prediction.evaluate)
     _wrap(model, "__call__", session, prediction.call)
     _wrap_optimizer(session)
