@@ -9,13 +9,14 @@ OUT ?= graded
 JOBS ?=
 GRADE_OPTIONS ?=
 TEST_OPTIONS ?=
+ROUNDS ?= 3
 # TensorFlow's start-up notes are of no use to anyone here.
 export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test lint release solutions check-release examples benchmark calibration take-out doctor lock clean
+.PHONY: help setup grade test lint release solutions check-release examples benchmark calibration take-out fuzz doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -52,7 +53,7 @@ check-release: setup  ## fail unless the committed release/ is what source/ gene
 
 solutions: setup  ## execute the reference solution in full (about an hour) into solutions/
 	@echo "solutions: executing source/$(ASSIGNMENT) in full; this takes about an hour on two cores"
-	$(BIN)/python -m autograder.solutions $(ASSIGNMENT)
+	$(BIN)/python -m autograder.release.solutions $(ASSIGNMENT)
 
 examples: setup  ## make the example class again from the source notebook
 	@echo "examples: writing examples/submitted"
@@ -69,6 +70,10 @@ calibration: setup  ## measure how often the grader's own training errs, and wri
 take-out: setup  ## take important things out, one at a time, and see that tests fail; writes docs/taken-out.md
 	@echo "take-out: changing the working tree for a while"
 	$(BIN)/python scripts/take_out.py
+
+fuzz: setup  ## look for new examples that break a property (the gate tries the same ones each time)
+	@echo "fuzz: running the property tests with random examples, ROUNDS times"
+	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=fuzz || exit 1; done
 
 doctor: setup  ## tell what this machine can do
 	$(BIN)/autograder doctor

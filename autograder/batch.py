@@ -22,13 +22,13 @@ from autograder import __version__, pool
 from autograder.assignment import Assignment
 from autograder.errors import SubmissionError
 from autograder.grade import Grader, Settings, course_digest
-from autograder.notebook import read_file
 from autograder.progress import Progress
 from autograder.report import summary as summaries
 from autograder.report.files import read_report, write_report, write_text
 from autograder.report.formats import FORMATS
 from autograder.report.model import Execution, Fault, Question, Report, Submission
 from autograder.report.text import folder_name, one_line
+from autograder.submission.notebook import read_file
 
 if TYPE_CHECKING:
     from autograder.report.summary import Row, Summary

@@ -260,10 +260,10 @@ def _add_execution_options(parser: argparse.ArgumentParser) -> None:
 
 def _grade(options: argparse.Namespace) -> int:
     from autograder.batch import default_jobs, grade_all
-    from autograder.discovery import discover
-    from autograder.notebook import shown
     from autograder.progress import Progress
     from autograder.report.table import render_table
+    from autograder.submission.discovery import discover
+    from autograder.submission.notebook import shown
 
     assignment = _assignment(options)
     settings = _settings(options)
@@ -313,8 +313,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    from autograder import release
     from autograder.grade import Grader
+    from autograder.release import gate as release
 
     root = course_root(options.course)
     if options.check:

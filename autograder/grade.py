@@ -22,7 +22,7 @@ from autograder.errors import SubmissionError
 from autograder.report import model as report
 from autograder.sandbox.limits import Limits
 from autograder.store import Store, digest_of
-from autograder.submission import Submission, read
+from autograder.submission.reading import Submission, read
 
 if TYPE_CHECKING:
     from autograder.evidence import Evidence

@@ -14,7 +14,7 @@ from autograder.checks.plugin import SUBMISSIONS, Submission
 from autograder.checks.submitted import Submitted
 from autograder.grade import Grader, Settings
 from autograder.store import Store
-from autograder.submission import read
+from autograder.submission.reading import read
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

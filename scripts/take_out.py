@@ -115,11 +115,12 @@ PARTS = {
         "autograder/models/training.py", "while made < allowed and", "while made < 1 and", "test_models_training.py"
     ),
     "the search for leaked statements": Part(
-        "autograder/leaks.py", "return ast.unparse(syntax.head(node))", 'return "" and str(node)',
+        "autograder/release/leaks.py", "return ast.unparse(syntax.head(node))", 'return "" and str(node)',
         "test_release.py",
     ),
     "the folding of spaces in leaked text": Part(
-        "autograder/leaks.py", 'return re.sub(r"[\\W_]+", "", text).casefold()', "return text", "test_release.py"
+        "autograder/release/leaks.py", 'return re.sub(r"[\\W_]+", "", text).casefold()', "return text",
+        "test_release.py",
     ),
     "the review of a check that stumbles": Part(
         "autograder/checks/plugin.py", 'return "needs_review", OUR_FAULT, None', 'return "failed", OUR_FAULT, None',
@@ -133,7 +134,7 @@ PARTS = {
         "autograder/store.py", 'if entry["digest"] != digest_of(entry["value"]):', "if False:", "test_store.py"
     ),
     "the refusal to follow links": Part(
-        "autograder/notebook.py", "if not stat.S_ISREG(before.st_mode):", "if False:",
+        "autograder/submission/notebook.py", "if not stat.S_ISREG(before.st_mode):", "if False:",
         "test_submission.py", "link or pipe",
     ),
     "the escaping of pages": Part(

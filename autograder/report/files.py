@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from autograder.errors import InputError
-from autograder.notebook import shown
 from autograder.report.formats import FORMATS
 from autograder.report.model import Report
+from autograder.submission.notebook import shown
 
 REPORT_FILE = "report.json"
 REPORT_SIZE_LIMIT = 32 * 1024 * 1024

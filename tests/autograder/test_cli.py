@@ -259,6 +259,12 @@ def in_a_terminal(*arguments: object, cache: Path) -> str:
     return shown.decode()
 
 
+def test_what_is_committed_here_is_what_the_source_generates(tmp_path: Path) -> None:
+    """The gate's own check: release/ is generated again, and the code of solutions/ is compared with the source's."""
+    result = autograder("release", "--check", cache=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "the committed release is up to date\n")
+
+
 def test_a_committed_release_that_is_not_up_to_date_is_refused(tmp_path: Path) -> None:
     course = tmp_path / "course"
     for folder in ("source", "tests/autoencoders", "release"):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import archive as zips
-from autograder.discovery import Discovery, discover
+from autograder.submission import archive as zips
+from autograder.submission.discovery import Discovery, discover
 
 NAME = "autoencoders"
 

@@ -74,7 +74,7 @@ def test_the_server_holds_nothing_of_the_graders(sandbox):
     payload = (
         "import sys\n"
         "secret = ['pytest', 'nbgrader', 'autograder.checks', 'autograder.models', 'autograder.assignment']\n"
-        "secret += ['autograder.submission', 'autograder.grade', 'autograder.sandbox.supervisor']\n"
+        "secret += ['autograder.submission.reading', 'autograder.grade', 'autograder.sandbox.supervisor']\n"
         "print([name for name in secret if name in sys.modules])\n"
         "import pandas, seaborn, sklearn\n"
         "print('imported')"

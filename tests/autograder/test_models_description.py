@@ -488,6 +488,8 @@ def _means_the_same(path: tuple[Any, ...], value: Any) -> bool:
         return not value
     if path[-1] in ("mask", "training"):
         return True
+    if (path[-1], value) == ("config", {}):
+        return True  # every field of the layer as Keras has it; where one has no such value, it is refused
     return path[-2:] == ("batch_shape", 0) or (path[-1], value) in (("module", "keras"), ("registered_name", None))
 
 

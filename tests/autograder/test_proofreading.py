@@ -4,7 +4,8 @@ import miniature
 import pytest
 from miniature import cell, place
 
-from autograder import assignment, proofreading
+from autograder import assignment
+from autograder.release import proofreading
 
 PICTURE = {"a.png": {"image/png": "iVBORw0KGgo="}}
 

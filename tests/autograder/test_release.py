@@ -11,8 +11,10 @@ import miniature
 import pytest
 from miniature import cell
 
-from autograder import assignment, leaks, release, solutions
+from autograder import assignment
 from autograder.errors import InputError, ReleaseRefused
+from autograder.release import gate as release
+from autograder.release import leaks, solutions
 from autograder.report import model as report
 
 

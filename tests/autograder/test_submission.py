@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from miniature import NOTEBOOKS, cell, code, markdown, place
 
-from autograder import notebook, submission, syntax
+from autograder import syntax
 from autograder.errors import SubmissionError
+from autograder.submission import notebook
+from autograder.submission import reading as submission
 
 
 @pytest.fixture(scope="module")

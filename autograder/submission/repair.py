@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autograder import syntax
-from autograder.alignment import Piece, code_lines
 from autograder.assignment import Assignment, SourceCell, place
+from autograder.submission.alignment import Piece, code_lines
 
 _LOCKED = ("given", "sanity")
 SAME_CELL_SHARE = 0.3

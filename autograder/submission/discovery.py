@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from autograder import archive
-from autograder.archive import reason
-from autograder.notebook import shown
+from autograder.submission import archive
+from autograder.submission.archive import reason
+from autograder.submission.notebook import shown
 
 DEPTH_LIMIT = 8
 NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")

@@ -1,6 +1,6 @@
 """The executed reference: the source notebook run in full, with its plots, for instructors to read.
 
-``python -m autograder.solutions [ASSIGNMENT]`` writes ``solutions/<assignment>/``; it trains all,
+``python -m autograder.release.solutions [ASSIGNMENT]`` writes ``solutions/<assignment>/``; it trains all,
 which takes about an hour.
 """
 

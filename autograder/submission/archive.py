@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from autograder.notebook import FILE_LIMIT, shown
+from autograder.submission.notebook import FILE_LIMIT, shown
 
 DEPTH_LIMIT = 9
 MEMBER_LIMIT = 20_000

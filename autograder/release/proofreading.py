@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from autograder import syntax
 from autograder.assignment import BEGIN, Assignment, SourceCell, place, without_solution
-from autograder.leaks import regions
+from autograder.release.leaks import regions
 
 _CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBERED = re.compile(r"^#{1,6}\s*❓?\s*(\d+)\s*[.:)]", re.MULTILINE)

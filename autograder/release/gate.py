@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autograder import leaks, proofreading, solutions, syntax
+from autograder import syntax
+from autograder.release import leaks
+from autograder.release import proofreading
+from autograder.release import solutions
 from autograder.assignment import Assignment, load, place, read_source
 from autograder.errors import AssignmentError, InputError, ReleaseRefused
 from autograder.report.model import Report
-from autograder.submission import read
+from autograder.submission.reading import read
 
 GENERATE_SECONDS = 180
 """Wall seconds that nbgrader may take."""

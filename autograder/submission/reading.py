@@ -14,12 +14,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from autograder import alignment, notebook, syntax
-from autograder.alignment import Certainty, Piece
+from autograder import syntax
 from autograder.assignment import Assignment, Question
-from autograder.notebook import shown
-from autograder.repair import repair
 from autograder.sandbox.job import PlannedCell
+from autograder.submission import alignment, notebook
+from autograder.submission.alignment import Certainty, Piece
+from autograder.submission.notebook import shown
+from autograder.submission.repair import repair
 
 __all__ = ["PlannedCell", "Submission", "read"]
 

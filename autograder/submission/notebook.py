@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from autograder import script
 from autograder.errors import SubmissionError
+from autograder.submission import script
 
 FILE_LIMIT = 20 * 2**20
 """Bytes of one file; a notebook above it holds outputs that nobody needs for grading."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from autograder.assignment import Assignment, SourceCell
-from autograder.notebook import Notebook, RawCell
+from autograder.submission.notebook import Notebook, RawCell
 
 Certainty = Literal["metadata", "text", "position", "none"]
 
