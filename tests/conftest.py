@@ -1,4 +1,4 @@
-"""Properties are tested with the same examples each time: a gate must not fail by chance. ``make fuzz`` seeks new ones."""
+"""Properties are tested with the same examples each time; ``make fuzz`` seeks others. A gate must not fail by chance."""
 
 from hypothesis import HealthCheck, settings
 
