@@ -1,4 +1,4 @@
-"""Properties are tested with the same examples each time; ``make fuzz`` seeks others. A gate must not fail by chance."""
+"""Properties are tested with the same examples each time, lest a gate fail by chance; ``make fuzz`` seeks others."""
 
 from hypothesis import HealthCheck, settings
 

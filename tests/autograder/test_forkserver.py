@@ -8,15 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_sandbox import HERE, ROOT, job, statuses
+from small_sandbox import HERE, ROOT, job, lacking, statuses
 
-from autograder.sandbox import isolation
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.supervisor import Sandbox
 
-pytestmark = pytest.mark.skipif(
-    not isolation.probe()[0].complete, reason=f"no namespaces here: {isolation.probe()[0].missing}"
-)
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_sandbox import HERE, ROOT, SMALL, SmallSandbox, job, said, statuses
+from small_sandbox import HERE, ROOT, SMALL, SmallSandbox, job, lacking, said, statuses
 
 from autograder.errors import GraderFault, InputError, IsolationUnavailable
 from autograder.sandbox import isolation
@@ -27,9 +27,7 @@ from autograder.sandbox.supervisor import Sandbox
 
 os.environ["AUTOGRADER_TEST_SECRET"] = "swordfish-in-the-environment"
 
-pytestmark = pytest.mark.skipif(
-    not isolation.probe()[0].complete, reason=f"no namespaces here: {isolation.probe()[0].missing}"
-)
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
 
 @pytest.fixture(scope="module")
