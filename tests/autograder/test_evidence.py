@@ -183,6 +183,8 @@ def test_bytes_that_are_no_frames_never_reach_the_parser(data):
     [
         ("array", {"values": {"blob": 0, "dtype": "<f4", "shape": [3, 2]}}),
         ("array", {"values": {"blob": 0, "dtype": "|O", "shape": [2, 3]}}),
+        ("array", {"values": {"blob": 0, "dtype": "<u4", "shape": [2, 3]}}),
+        ("array", {"values": {"blob": 0, "dtype": "<c8", "shape": [1, 3]}, "shape": [1, 3], "rows": [0]}),
         ("array", {"values": {"blob": -1, "dtype": "<f4", "shape": [2, 3]}}),
         ("array", {"values": {"blob": True, "dtype": "<f4", "shape": [2, 3]}}),
         ("array", {"values": {"blob": 0, "dtype": "<f4", "shape": [2, -3]}}),
