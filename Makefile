@@ -16,7 +16,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test lint release solutions check-release examples benchmark calibration take-out fuzz doctor lock clean
+.PHONY: help setup grade test lint release solutions check-release examples benchmark calibration take-out fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -74,6 +74,10 @@ take-out: setup  ## take important things out, one at a time, and see that tests
 fuzz: setup  ## look for new examples that break a property (the gate tries the same ones each time)
 	@echo "fuzz: running the property tests with random examples, ROUNDS times"
 	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=fuzz || exit 1; done
+
+pictures: setup  ## make the picture of the README from OUT (needs Debian's chromium)
+	@echo "pictures: taking pictures of $(OUT)"
+	bash scripts/pictures $(OUT)
 
 doctor: setup  ## tell what this machine can do
 	$(BIN)/autograder doctor

@@ -197,7 +197,7 @@ def cpu(values: Sequence[float]) -> str:
 
 
 def wall(usage: Usage) -> str:
-    return f"{usage.wall_seconds:.0f} s wall"
+    return f"{usage.wall_seconds:.0f} s wall" if usage.wall_seconds >= 1 else "under 1 s wall"
 
 
 def say(text: str) -> None:
