@@ -33,8 +33,9 @@ from autograder.submission.notebook import read_file
 if TYPE_CHECKING:
     from autograder.report.summary import Row, Summary
 
-PATIENCE_WALL_SECONDS = 4 * 3600.0
-"""A worker that takes longer for one submission hangs: the sandbox's own bounds lie below, for all its runs."""
+RUNS = 3
+GRADERS_OWN_WALL_SECONDS = 3600.0
+"""For what the grader does itself for one submission, its training above all."""
 
 SUMMARY_EVERY_WALL_SECONDS = 2.0
 LOG_FILE = "grader.log"
@@ -102,7 +103,9 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
         make = partial(grading, assignment, settings, sandbox.server_path)
         tasks = [json.dumps([str(item.file.absolute()), item.student]) for item in todo]
         # Closed here and not when it is collected: the workers end before their fork server.
-        with closing(pool.run(make, tasks, min(jobs, len(todo)), log, PATIENCE_WALL_SECONDS)) as events:
+        # A worker that takes longer for one submission hangs: the sandbox bounds each run, and there are so many.
+        patience = RUNS * settings.limits.notebook_wall_seconds + GRADERS_OWN_WALL_SECONDS
+        with closing(pool.run(make, tasks, min(jobs, len(todo)), log, patience)) as events:
             for event in events:
                 went_well &= not isinstance(event, (pool.Retried, pool.Failed))
                 if isinstance(event, pool.Failed):

@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -38,7 +38,13 @@ class Settings:
     training: Training = "record"
     isolation: str = "auto"
     use_cache: bool = True
-    limits: Limits = field(default_factory=Limits)
+    own_limits: Limits | None = None
+    """Other limits than those that fit the training."""
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of each execution."""
+        return self.own_limits or Limits.fitting(self.training)
 
 
 @dataclass(frozen=True)

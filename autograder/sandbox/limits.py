@@ -11,6 +11,7 @@ from typing import Any
 
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
+HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,17 @@ class Limits:
     frames: int = 20_000
     output_characters: int = 20_000
     poll_wall_seconds: float = 0.25
+
+    @classmethod
+    def fitting(cls, training: str) -> Limits:
+        """Return the limits of an execution in which fits are recorded, run a few steps ("short") or in "full"."""
+        if training == "full":
+            # A literal notebook trains for more than an hour, most of it in one cell.
+            return cls(cell_cpu_seconds=6 * HOUR, notebook_cpu_seconds=12 * HOUR, notebook_wall_seconds=24 * HOUR)
+        if training == "short":
+            # Each fit of a few steps costs the tracing of a graph, for each dimension of a comparison.
+            return cls(cell_cpu_seconds=300.0, notebook_cpu_seconds=1200.0)
+        return cls()
 
     def to_json(self) -> dict[str, Any]:
         """Return the limits as plain JSON, as the job frame and the fork server's request carry them."""
