@@ -13,23 +13,29 @@ from autograder.models.description import ModelDescription
 
 # What stays at the mean image ends a little above its error, which is measured on other images.
 NEAR = 1.03
+BUILDERS = ("build-encoder", "build-decoder")
 CALIBRATION = Path(__file__).parent / "calibration.json"
 
 
 @pytest.fixture(scope="module")
 def architecture(submitted):
     """The layers of encoder and decoder for a latent dimension of 2, as one chain from image to image."""
-    parts = [built_model(submitted, question) for question in ("build-encoder", "build-decoder")]
+    parts = [built_model(submitted, question) for question in BUILDERS]
     if None not in parts:
         return ModelDescription(IMAGE, tuple(layer for part in parts for layer in part.description.layers))
     for question, label in (("fit-denoiser", "denoiser"), ("autoencoder", "autoencoder")):
         value = submitted.value(question, label)
         if value.kind == "model":
             return submitted.model(value).description
-    missing = ("build-encoder", "build-decoder")[parts.index(None)]
-    if submitted.blank(missing) and submitted.value(missing, "latent-2").kind != "error":
+    missing = [question for question, part in zip(BUILDERS, parts, strict=True) if part is None]
+    if len(missing) == len(BUILDERS) and all(_is_unanswered(submitted, question) for question in missing):
         submitted.unanswered("denoising-error")
-    skip("Without an encoder and a decoder there is nothing to train.", because=missing)
+    # One builder that is missing was paid where it was asked for; the other one may well be right.
+    skip("Without an encoder and a decoder there is nothing to train.", because=missing[0])
+
+
+def _is_unanswered(submitted, builder):
+    return submitted.blank(builder) and submitted.value(builder, "latent-2").kind != "error"
 
 
 @pytest.fixture(scope="module")

@@ -104,8 +104,15 @@ def test_without_a_builder_there_is_nothing_to_judge(judged):
     assert (result.status, result.because, result.awaits) == ("skipped", "build-encoder", True)
 
 
+STUB = "def build(d):\n    # YOUR CODE HERE\n    pass"
+
+
+def test_one_builder_that_is_not_answered_is_not_paid_again_here(judged):
+    result = judged(Work(lambda d: None), EASY, build_encoder=STUB)
+    assert (result.status, result.because, result.awaits) == ("skipped", "build-encoder", True)
+
+
 def test_without_any_work_it_is_not_answered(judged):
     work = Work(lambda d: None, lambda d: None)
-    stub = "def build(d):\n    # YOUR CODE HERE\n    pass"
-    result = judged(work, EASY, build_encoder=stub, build_decoder=stub)
+    result = judged(work, EASY, build_encoder=STUB, build_decoder=STUB)
     assert (result.status, result.message) == ("failed", "Not answered.")
