@@ -66,7 +66,7 @@ class Limits:
     def fitting(cls, training: str) -> Limits:
         """Return the limits of an execution in which fits are recorded, run a few steps ("short") or in "full"."""
         if training == "full":
-            # A literal notebook trains for more than an hour, most of it in one cell.
+            # A literal notebook trains for minutes here, for more than an hour elsewhere; most of it in one cell.
             return cls(cell_cpu_seconds=6 * HOUR, notebook_cpu_seconds=12 * HOUR, notebook_wall_seconds=24 * HOUR)
         if training == "short":
             # Each fit of a few steps costs the tracing of a graph, for each dimension of a comparison.
