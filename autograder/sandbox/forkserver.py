@@ -26,10 +26,11 @@ import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from autograder.sandbox import launch, linux, namespaces
+from autograder.sandbox import launch, linux, processes
 from autograder.sandbox.limits import Limits
+from autograder.sandbox.place import Place, survey
 
 _BACKLOG = 128
 _PRIVATE = 0o700
@@ -90,7 +91,8 @@ def provide_data(folder: Path) -> None:
 def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -> None:
     """Listen at ``path``, prepare, then fork a child for each request until the owner is gone.
 
-    ``path`` lies in a private folder that holds nothing else; the server removes that folder when it ends.
+    ``path`` lies in a private folder that holds nothing else; the server removes that folder, and the one of homes
+    beside it, when it ends.
     The owner holds the other end of standard input; the end of that stream, or another parent, means
     that it is gone. Clients may connect while ``prepare`` still runs: they wait.
     """
@@ -100,10 +102,11 @@ def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -
         raise SystemExit(f"{path.parent} is not a private folder (mode 700) of this user")
     mount_point = path.parent / "root"
     mount_point.mkdir(mode=_PRIVATE, exist_ok=True)
+    homes = launch.make_homes(path.parent)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(path))
     listener.listen(_BACKLOG)
-    place = namespaces.survey(mount_point, hidden)
+    place = survey(mount_point, hidden)
     entry = prepare()
     # Monitors report on their own, so nobody waits for them, nor for what a killed monitor leaves.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -112,13 +115,14 @@ def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -
     gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         _Server(listener, place, entry).run(owner)
-    shutil.rmtree(path.parent, ignore_errors=True)
+    for folder in (path.parent, homes):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Server:
     """The loop of the server: accepts connections and serves their one request each."""
 
-    def __init__(self, listener: socket.socket, place: namespaces.Place, entry: launch.Entry) -> None:
+    def __init__(self, listener: socket.socket, place: Place, entry: launch.Entry) -> None:
         self._listener = listener
         self._place = place
         self._entry = entry
@@ -126,10 +130,12 @@ class _Server:
         self._selector = selectors.PollSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(0, selectors.EVENT_READ)
+        self._monitors: set[int] = set()
 
     def run(self, owner: int) -> None:
         """Serve until standard input ends or the parent is another one."""
         while os.getppid() == owner:
+            self._kill_strays()
             for key, _ in self._selector.select(_OWNER_CHECK_SECONDS):
                 if key.fd == 0:
                     if not os.read(0, 1):
@@ -139,6 +145,15 @@ class _Server:
                 else:
                     assert isinstance(key.fileobj, socket.socket)
                     self._answer(key.fileobj)
+
+    def _kill_strays(self) -> None:
+        """Kill what a monitor has left that was itself killed: without a namespace it comes down to this process."""
+        if self._monitors:
+            children = processes.children(os.getpid())
+            for process in children - self._monitors:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            self._monitors &= children
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -155,7 +170,7 @@ class _Server:
             channels = [socket.socket(fileno=descriptor) for descriptor in descriptors]
             try:
                 if packet and channels:
-                    launch.start(connection, channels[0], self._confinement(packet), self._entry)
+                    self._monitors.add(launch.start(connection, channels[0], self._confinement(packet), self._entry))
             except Exception as error:
                 launch.send(connection, "failed", reason=f"{type(error).__name__}: {error}")
             finally:
@@ -165,7 +180,7 @@ class _Server:
     def _confinement(self, packet: bytes) -> launch.Confinement:
         request: dict[str, Any] = json.loads(packet)
         backend = request["isolation"]
-        if backend not in ("namespaces", "none"):
+        if backend not in get_args(launch.Backend):
             raise ValueError(f"no such isolation backend here: {backend!r}")
         return launch.Confinement(backend, Limits.from_json(request["limits"]), self._place)
 

@@ -7,14 +7,14 @@ mount (and with it memory that nobody counts).
 
 What a confined process can still reach, and why that is accepted:
 
-- The kernel's system calls: there is no filter here. Without capabilities, devices, set-user-id
+- The kernel's system calls, but for those that ``seccomp`` refuses. Without capabilities, devices, set-user-id
   programs, user namespaces and network, what is left is the surface of an ordinary process.
 - Keyrings: the inherited session keyring is left for a new one; user keyrings belong to the last user
   namespace, or to a user id that nobody else has.
 - /proc shows the processes of this namespace alone and is mounted read-only. Machine-wide figures
   (memory, load, processors, kernel version) and the *paths* of the folders below can be read.
-- Memory in ``memfd`` files, pipes and socket buffers is not part of any process, so the watch on the
-  tree's memory does not see it; a file's size and the number of descriptors bound it.
+- Memory in pipes and socket buffers is not part of any process, so the watch on the tree's memory does not
+  see it; the number of descriptors bounds it, and a control group where there is one.
 - As an ordinary user the child has the grader's own user id on the host. It sees none of the files that this
   could open: only the folders named in ``Place``.
 """
@@ -23,26 +23,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.sandbox import linux
+from autograder.sandbox import linux, seccomp, user_ids
 from autograder.sandbox.limits import MEBIBYTE, Limits
+from autograder.sandbox.place import Place
 
 HOME = "/home/student"
 _SCRATCH_FOLDERS = {"tmp": "/tmp", "shm": "/dev/shm", "home": HOME}  # noqa: S108
 INSIDE_ID = 1000
-_HOST_ID_BASE = 0x7000_0000  # above every id that systemd or a distribution hands out
-_SYSTEM_FOLDERS = (
-    "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/libexec",
-    "/usr/share", "/usr/local/bin", "/usr/local/lib", "/usr/local/lib64",
-    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-    "/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
-    "/etc/localtime",
-)  # fmt: skip
-_PREFIX_PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/bin/false\nstudent:x:{inside}:{inside}::{home}:/bin/sh\n"
@@ -52,60 +41,6 @@ _FILES = {
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "etc/hostname": "sandbox\n",
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """What of this machine's files a child sees, all of it read-only and at its own path.
-
-    ``mount_point`` is an empty private folder on which each child mounts its root, in its own view only.
-    ``links`` are symbolic links to make, as (path, target). ``hidden`` folders lie below visible ones
-    and appear empty.
-    """
-
-    mount_point: Path
-    visible: tuple[Path, ...]
-    hidden: tuple[Path, ...] = ()
-    links: tuple[tuple[Path, str], ...] = ()
-
-
-def survey(mount_point: Path, hidden: Iterable[Path] = ()) -> Place:
-    """Find the folders that Python and its packages need on this machine.
-
-    Of a prefix only the parts that hold programs and libraries are taken, so that a prefix which is also
-    somebody's work folder shows nothing else. ``hidden`` names folders that must never be seen.
-    """
-    wanted = [Path(folder) for folder in _SYSTEM_FOLDERS]
-    wanted += [prefix / part for prefix in _prefixes() for part in _PREFIX_PARTS]
-    package = Path(__file__).resolve().parent
-    wanted += [package, package.parent / "__init__.py"]
-    links = [(path, str(path.readlink())) for path in wanted if path.is_symlink() and len(path.parts) == 2]
-    linked = {path for path, _ in links}
-    entries = {path: True for path in wanted if path.exists() and path not in linked}
-    entries |= {path.resolve(): False for path in hidden}
-    kept = _without_repetition(entries)
-    return Place(
-        mount_point=mount_point,
-        visible=tuple(path for path, seen in kept.items() if seen),
-        hidden=tuple(path for path, seen in kept.items() if not seen),
-        links=tuple(links),
-    )
-
-
-def _prefixes() -> set[Path]:
-    literal = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
-    program = Path(sys.executable).resolve()
-    return literal | {prefix.resolve() for prefix in literal} | {program.parent.parent}
-
-
-def _without_repetition(entries: dict[Path, bool]) -> dict[Path, bool]:
-    """Leave out what its nearest ancestor in the list shows (or hides) already; ancestors come first."""
-    kept: dict[Path, bool] = {}
-    for path in sorted(entries):
-        above = next((kept[parent] for parent in path.parents if parent in kept), False)
-        if entries[path] != above:
-            kept[path] = entries[path]
-    return kept
 
 
 def leave_host(as_root: bool) -> None:
@@ -128,7 +63,7 @@ def confine(place: Place, limits: Limits, as_root: bool, number: int) -> int:
     ``number`` tells this submission from all others that run on the machine (a process id of the host).
     Returns a descriptor of the new /proc, from which the trusted side, and nobody else, meters the tree.
     """
-    host_id = _free_host_id(number) if as_root else 0
+    host_id = user_ids.free_host_id(number) if as_root else 0
     root = _build_root(place, limits, host_id if as_root else INSIDE_ID)
     proc, watched = _mount_proc(root)
     _fill_scratch(root, limits, host_id)
@@ -251,6 +186,7 @@ def _drop_powers(proc: int, host_id: int, as_root: bool) -> None:
             raise
     linux.drop_capabilities()
     linux.forbid_new_privileges()
+    seccomp.install(seccomp.for_namespaces())
 
 
 def _enter_full_user_namespace(proc: int, host_id: int) -> None:
@@ -274,23 +210,3 @@ def _write(folder: int, name: str, text: str) -> None:
         raise OSError(error.errno, error.strerror, f"writing /proc/{name}") from error
     finally:
         os.close(descriptor)
-
-
-def is_powerful_root() -> bool:
-    """Tell whether this process is root and has other user ids to drop to."""
-    return os.geteuid() == 0 and _usable_ids()[1] >= 4096
-
-
-def _usable_ids() -> tuple[int, int]:
-    """Return the first of the longest run of user ids that exist here, and its length."""
-    lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
-    runs = [(int(first), int(count)) for first, _, count in (line.split() for line in lines)]
-    return max(runs, key=lambda run: run[1])
-
-
-def _free_host_id(number: int) -> int:
-    """Return a user id that nobody else has, out of those that this (perhaps itself mapped) root may use."""
-    first, count = _usable_ids()
-    if first <= _HOST_ID_BASE and first + count > _HOST_ID_BASE + 2**22:
-        return _HOST_ID_BASE + number
-    return first + count - 1 - number % (count // 2)

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from autograder.errors import GraderFault
-from autograder.sandbox import execution, isolation
+from autograder.sandbox import execution, isolation, launch
 from autograder.sandbox.job import Job, Outcome, PlannedCell, encode_job
 from autograder.sandbox.limits import Limits
 
@@ -218,7 +218,8 @@ class _Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in (self._folder, launch.homes_beside(self._folder)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answers(path: Path) -> bool:
