@@ -63,11 +63,12 @@ def render(findings: list[Finding]) -> str:
 
 
 def _examine_isolation() -> Iterator[Finding]:
-    reports = isolation.probe()
+    reports = [isolation.probe(name) for name in isolation.BACKENDS]
     one_is_complete = any(report.complete for report in reports)
     for report in reports:
         if report.complete:
-            yield Finding("isolation", "ok", f"{report.name}: complete, tried just now")
+            left = [f"left to others: {text}" for text in report.uncovered]
+            yield Finding("isolation", "ok", f"{report.name}: complete, tried just now", "\n".join(left))
             continue
         # One complete backend is enough: what another one lacks is then only worth knowing.
         status: Status = "warning" if one_is_complete else "problem"

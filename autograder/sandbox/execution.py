@@ -16,9 +16,10 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from autograder.sandbox import launch
+from autograder.sandbox import launch, processes, scratch
 from autograder.sandbox.clock import CellClock
 from autograder.sandbox.limits import MEBIBYTE, Limits
 from autograder.sandbox.protocol import Decoder, Frame, ProtocolError
@@ -100,7 +101,7 @@ class _Execution:
         self._init_process: int | None = None
         self._runner: int | None = None
         self._proc: int | None = None
-        self._has_own_proc = False
+        self._home: Path | None = None
         self._tree: Tree | None = None
         self._status: int | None = None
         self._gone = False
@@ -117,7 +118,7 @@ class _Execution:
         while self._init is None or self._runner is None:
             self._read_control(max(0.0, deadline - time.monotonic()))
         assert self._proc is not None
-        self._tree = Tree(self._proc, None if self._has_own_proc else self._init_process)
+        self._tree = Tree(self._proc, None if self._home is None else self._init_process)
         self._started_wall = time.monotonic()
 
     def send_job(self, job: bytes) -> None:
@@ -224,6 +225,8 @@ class _Execution:
             raise _Stop("killed", f"stopped above {limits.processes} processes at once")
         if self.seen.cpu_seconds > limits.notebook_cpu_seconds:
             raise _Stop("killed", f"stopped after {limits.notebook_cpu_seconds:g} CPU seconds in all")
+        if self._home is not None and (written := scratch.problem(self._home, self._processes(), limits)):
+            raise _Stop("killed", written)
         if time.monotonic() - self._started_wall > limits.notebook_wall_seconds:
             raise _Stop("killed", f"stopped after {limits.notebook_wall_seconds:g} seconds of waiting")
         reason = self._clock.problem(self.seen.cpu_seconds, in_cell=self.seen.cell is not None)
@@ -238,6 +241,9 @@ class _Execution:
         elif self._clock.grace_is_over(self.seen.cpu_seconds):
             raise _Stop("killed", reason)
 
+    def _processes(self) -> set[int]:
+        return processes.descendants(self._init_process) if self._init_process is not None else set()
+
     # Ending
 
     def _classify_exit(self) -> None:
@@ -245,6 +251,9 @@ class _Execution:
         deadline = time.monotonic() + _EXIT_WALL_SECONDS
         while self._status is None and not self._gone and time.monotonic() < deadline:
             self._read_control(deadline - time.monotonic(), patient=True)
+        if self._gone and self._status is None:
+            # No submission can kill init, which alone knows how the runner ended.
+            raise ChildLost("the first process of the sandbox was killed from outside")
         raise _Stop("died", self._describe_exit())
 
     def _drain(self) -> None:
@@ -256,7 +265,7 @@ class _Execution:
 
     def _describe_exit(self) -> str:
         if self._status is None:
-            return "the process closed its channel to the grader, or was stopped from outside"
+            return "the process closed its channel to the grader"
         code = os.waitstatus_to_exitcode(self._status)
         if code >= 0:
             return f"the process ended with exit status {code} before the end of the notebook"
@@ -307,7 +316,7 @@ class _Execution:
                 self._init_process = message["process"]
             case "started":
                 self._runner, self._proc = descriptors
-                self._has_own_proc = message["private"]
+                self._home = Path(message["home"]) if message["home"] else None
             case "exited":
                 self._status = message["status"]
             case "gone":
@@ -315,7 +324,7 @@ class _Execution:
                 self.seen.cpu_seconds = max(self.seen.cpu_seconds, message["cpu_seconds"])
                 self.seen.peak_memory_bytes = max(self.seen.peak_memory_bytes, message["peak_resident_bytes"])
             case "failed":
-                raise ChildLost(f"a child could not be confined: {message['reason']}")
+                raise ChildLost(f"a child was lost: {message['reason']}")
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -88,7 +88,7 @@ def probe(name: str) -> BackendReport:
             missing = [f"a child could not be confined within {_PROBE_WALL_SECONDS:.0f} seconds"]
         except (ValueError, KeyError):
             missing = [f"the probe failed: {(result.stderr.strip().splitlines() or ['no word'])[-1][:500]}"]
-    uncovered = ()
+    uncovered: tuple[str, ...] = ()
     if name == "landlock" and not missing:
         uncovered = tuple(landlock.uncovered(landlock.version(), user_ids.is_powerful_root()))
     return BackendReport(name, not missing, tuple(missing), uncovered)
@@ -113,7 +113,7 @@ def _foreseen(name: str) -> list[str]:
 
 
 def main() -> None:
-    """Confine a child here and now by the backend that is named and print what it lacks as JSON; for ``probe`` alone."""
+    """Confine a child here and now by the named backend and print what it lacks as JSON; for ``probe`` alone."""
     (backend,) = (name for name in BACKENDS if name == sys.argv[1])
     folder = Path(tempfile.mkdtemp(prefix="autograder-probe-"))
     homes = launch.make_homes(folder)

@@ -39,6 +39,7 @@ _RULE_PATH_BENEATH, _QUERY_VERSION = 1, 1
 
 _TRUNCATE_VERSION, _TCP_VERSION, _DEVICE_VERSION, _SCOPE_VERSION = 3, 4, 5, 6
 _DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2
+_TRIES = 100
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _PROC_FILES = (
@@ -81,8 +82,8 @@ def lacking(found: int, as_root: bool) -> list[str]:
         ]
     if not as_root and found < _SCOPE_VERSION:
         return [
-            f"Landlock's version is {found}: version {_SCOPE_VERSION} (Linux 6.12) is needed to keep an ordinary user's "
-            "submission from signalling the grader. Grade as root, or with a newer kernel"
+            f"Landlock's version is {found}: version {_SCOPE_VERSION} (Linux 6.12) is needed to keep the submission of "
+            "an ordinary user from signalling the grader. Grade as root, or with a newer kernel"
         ]
     return []
 
@@ -112,14 +113,11 @@ def identity(place: Place, as_root: bool, number: int) -> Identity:
     """
     if not as_root:
         return Identity(None)
-    user = next(user for user in _candidates(number) if not processes.of_user(user))
-    return Identity(user, _powers_to_read(place))
-
-
-def _candidates(number: int) -> Iterator[int]:
-    while True:
-        yield user_ids.free_host_id(number)
-        number += 1
+    for candidate in range(number, number + _TRIES):
+        user = user_ids.free_host_id(candidate)
+        if not processes.of_user(user):
+            return Identity(user, _powers_to_read(place))
+    raise OSError(errno.EUSERS, "every user id that was tried has processes already")
 
 
 def _powers_to_read(place: Place) -> frozenset[int]:

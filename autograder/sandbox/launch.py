@@ -7,7 +7,8 @@ runner holds the event channel alone. Init dies with the monitor, and the runner
 namespaces nothing outlives init; without them the monitor kills whatever descends from it.
 
 Control messages, one JSON object a packet: ``forked`` (with a descriptor of init), ``started`` (of the
-runner and of /proc), ``failed``, ``exited`` (the runner's wait status), ``gone`` (all dead; what was used).
+runner and of /proc; with the home, where it lies among the machine's files), ``failed``, ``exited`` (the
+runner's wait status), ``gone`` (all dead; what was used).
 """
 
 from __future__ import annotations
@@ -178,9 +179,12 @@ def _watch_child(
         waiting.register(descriptor, select.POLLIN)
     while pidfd not in (ready := [descriptor for descriptor, _ in waiting.poll()]):
         for descriptor in ready:
-            if descriptor == parent or not control.recv(CONTROL_BYTES):
-                waiting.unregister(descriptor)
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            if descriptor == parent:
+                send(control, "failed", reason="the fork server died")
+            elif control.recv(CONTROL_BYTES):
+                continue
+            waiting.unregister(descriptor)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     _, _, usage = os.wait4(init, 0)
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
     if confinement.backend != "namespaces":
@@ -239,7 +243,7 @@ def _init(
         channel.close()
         pidfd = os.pidfd_open(runner)
         home = None if confinement.backend == "namespaces" else str(child.home)
-        send(control, "started", [pidfd, proc], private=confinement.backend == "namespaces", home=home)
+        send(control, "started", [pidfd, proc], home=home)
         os.close(proc)
         send(control, "exited", status=_reap_until(runner, pidfd, gate))
     except BaseException as error:
@@ -268,7 +272,8 @@ def _start_runner(
         word, descriptors, _, _ = socket.recv_fds(ours, CONTROL_BYTES, 1)
     if word != _READY:
         raise OSError(word.decode(errors="replace") or "the child died before it was confined")
-    gates = [ForkGate(descriptor, confinement.limits.processes) for descriptor in descriptors]
+    # This process is one of those that are counted.
+    gates = [ForkGate(descriptor, confinement.limits.processes - 1) for descriptor in descriptors]
     return runner, gates[0] if gates else None
 
 

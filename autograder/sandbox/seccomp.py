@@ -156,7 +156,9 @@ def program(rules: Sequence[Rule]) -> list[Instruction]:
             by_number.setdefault(number, []).append(rule)
     for number, same in by_number.items():
         # A block always returns, so no argument is ever left where the next block expects the number.
-        block = [instruction for rule in same for instruction in _rule(rule)] + [(_RETURN, 0, 0, ALLOW)]
+        block = [instruction for rule in same for instruction in _rule(rule)]
+        if same[-1].conditions:
+            block.append((_RETURN, 0, 0, ALLOW))
         instructions += [(_EQUAL, 0, len(block), number), *block]
     return [*instructions, (_RETURN, 0, 0, ALLOW)]
 

@@ -19,11 +19,11 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def autograder(
-    *arguments: object, cache: Path, cwd: Path = ROOT, flags: tuple[str, ...] = ()
+    *arguments: object, cache: Path, cwd: Path = ROOT, flags: tuple[str, ...] = (), through: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command to its end; ``through`` are programs that start it in another surrounding."""
     return subprocess.run(
-        [sys.executable, *flags, "-m", "autograder", *map(str, arguments)],
+        [*through, sys.executable, *flags, "-m", "autograder", *map(str, arguments)],
         cwd=cwd, env=environment(cache), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 

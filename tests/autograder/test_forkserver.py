@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_sandbox import HERE, ROOT, job, lacking, statuses
+from small_sandbox import HERE, ROOT, job, needs, statuses
 
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.supervisor import Sandbox
 
-pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking())
+pytestmark = needs("namespaces")
 
 
 @pytest.fixture(scope="module")

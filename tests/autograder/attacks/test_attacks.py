@@ -23,9 +23,9 @@ COURSE = HERE.parents[2]
 sys.path[:0] = [str(HERE), str(HERE.parent), str(COURSE / "examples")]
 import make_examples as examples  # noqa: E402
 from payloads import PAYLOADS  # noqa: E402
-from small_sandbox import lacking  # noqa: E402
+from small_sandbox import needs  # noqa: E402
 
-pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking())
+pytestmark = needs("namespaces")
 SECRET = "swordfish-of-the-grader"
 NEIGHBOURS = ("aaa-before", "zzz-after")
 
