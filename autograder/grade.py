@@ -147,6 +147,8 @@ class Grader:
         )
 
     def _ungradable(self, file: Path, student: str, message: str) -> report.Report:
+        from autograder.sandbox.isolation import choose
+
         return report.Report(
             assignment=self.assignment.name,
             student=student,
@@ -156,7 +158,7 @@ class Grader:
             awaiting_review=0.0,
             status="ungradable",
             execution=report.Execution(
-                isolation="none" if self.settings.isolation == "none" else "namespaces",
+                isolation=choose(self.settings.isolation),
                 training=self.settings.training,
             ),
             fault=report.Fault(whose="student", message=message),

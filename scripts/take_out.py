@@ -48,20 +48,52 @@ PARTS = {
     ),
     "the namespace of processes": Part(
         "autograder/sandbox/namespaces.py", "linux.CLONE_NEWNS | linux.CLONE_NEWPID |", "linux.CLONE_NEWNS |",
-        "test_supervisor.py", "invisible_and_can_not_be_signalled or detached",
+        "test_namespaces.py", "invisible_and_can_not_be_signalled",
     ),
     "the read-only mounts": Part(
         "autograder/sandbox/namespaces.py",
         "linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID, recursive=True)\n    return root",
         "linux.MOUNT_ATTR_NOSUID, recursive=True)\n    return root",
-        "test_supervisor.py", "read_only",
+        "test_namespaces.py", "read_only",
     ),
     "the dropping of capabilities": Part(
-        "autograder/sandbox/namespaces.py", "    linux.drop_capabilities()\n", "", "test_supervisor.py", "capabilities"
+        "autograder/sandbox/namespaces.py", "    linux.drop_capabilities()\n", "", "test_namespaces.py", "capabilities"
     ),
     "the last, full user namespace": Part(
         "autograder/sandbox/namespaces.py", '_write(proc, "sys/user/max_user_namespaces", "0")', "pass",
         "test_supervisor.py", "user_namespaces",
+    ),
+    "the filter of system calls": Part(
+        "autograder/sandbox/namespaces.py", "    seccomp.install(seccomp.for_namespaces())\n", "",
+        "test_supervisor.py", "every_interface_to_the_kernel",
+    ),
+    "the rules of Landlock": Part(
+        "autograder/sandbox/landlock.py", "            _allow(ruleset, path, rights & everything)",
+        "            _allow(ruleset, Path('/'), everything)", "test_landlock.py", "nothing_of_the_host",
+    ),
+    "the scopes of Landlock": Part(
+        "autograder/sandbox/landlock.py", "_SCOPES if found >= _SCOPE_VERSION else 0", "0",
+        "test_landlock.py", "ordinary_user",
+    ),
+    "the protection of what belongs to the same user": Part(
+        "autograder/sandbox/seccomp.py", "    return rules if own_user else [*rules, *_belonging_to_the_same_user()]",
+        "    return rules", "test_landlock.py", "ordinary_user",
+    ),
+    "the gate for forks": Part(
+        "autograder/sandbox/forks.py", "        return self._spare >= 0", "        return True",
+        "test_landlock.py", "fork_bomb",
+    ),
+    "the killing of orphans": Part(
+        "autograder/sandbox/launch.py", "        more = _kill_orphans(child.identity.user)", "        more = (0.0, 0)",
+        "test_supervisor.py", "detached",
+    ),
+    "the killing of strays": Part(
+        "autograder/sandbox/forkserver.py", "            for process in children - self._monitors:",
+        "            for process in []:", "test_landlock.py", "loses_its_monitor",
+    ),
+    "the bound on what is written": Part(
+        "autograder/sandbox/scratch.py", "    if sum(taken.values()) > limits.scratch_bytes:", "    if False:",
+        "test_landlock.py", "written",
     ),
     "the clean environment": Part(
         "autograder/sandbox/supervisor.py", "env=_environment(home),", "env={**os.environ, **_environment(home)},",

@@ -26,7 +26,6 @@ from autograder.sandbox.protocol import Decoder, Frame, ProtocolError
 from autograder.sandbox.tree import Tree
 
 _RECEIVE_BYTES = 1 * MEBIBYTE
-_GONE_WALL_SECONDS = 60.0
 _EXIT_WALL_SECONDS = 2.0
 _OUTPUT_SLACK = 4_000  # the runner's last piece and its remark that the rest was cut
 
@@ -35,6 +34,10 @@ Ending = Literal["completed", "died", "killed"]
 
 class ChildLost(Exception):
     """Raised when the fork server or a monitor failed: the execution says nothing about the student."""
+
+
+class ChildSurvived(ChildLost):
+    """Raised when a child was killed and something of it is still there."""
 
 
 class _Stop(Exception):
@@ -280,13 +283,17 @@ class _Execution:
         if self._init is None:
             return
         _signal(self._init, signal.SIGKILL)
-        deadline = time.monotonic() + _GONE_WALL_SECONDS
+        deadline = time.monotonic() + self._limits.gone_wall_seconds
         try:
             while not self._gone:
-                self._read_control(deadline - time.monotonic())
+                self._read_control(deadline - time.monotonic(), patient=True)
+                if not self._gone and time.monotonic() > deadline:
+                    raise ChildSurvived(f"a child was still there {self._limits.gone_wall_seconds:g} s after its kill")
+        except ChildSurvived:
+            raise
         except ChildLost:
             # Its monitor is dead, and init with it; its pid namespace ends before init does.
-            select.select([self._init], [], [], _GONE_WALL_SECONDS)
+            select.select([self._init], [], [], self._limits.gone_wall_seconds)
             raise
         self.seen.wall_seconds = time.monotonic() - self._started_wall
 

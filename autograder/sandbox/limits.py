@@ -25,7 +25,8 @@ class Limits:
         ``idle_wall_seconds``: a window of wall time; when less than ``idle_cpu_seconds`` were used in it, the
         cell sleeps or waits for what never comes: SIGINT, grace, kill.
         ``notebook_wall_seconds``: the last resort. ``start_wall_seconds``: how long the fork server may take
-        to be ready (it imports TensorFlow) and to have confined a child.
+        to be ready (it imports TensorFlow) and to have confined a child. ``gone_wall_seconds``: how long a kill
+        may take.
     Memory
         ``memory_bytes``: of the whole tree, watched from outside; also the data segment of each single
         process, so that one process gets a MemoryError before anything is killed.
@@ -48,6 +49,7 @@ class Limits:
     idle_cpu_seconds: float = 1.0
     notebook_wall_seconds: float = 3600.0
     start_wall_seconds: float = 180.0
+    gone_wall_seconds: float = 60.0
     memory_bytes: int = 4 * GIBIBYTE
     scratch_bytes: int = 1 * GIBIBYTE
     scratch_files: int = 20_000

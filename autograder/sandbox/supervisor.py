@@ -99,8 +99,8 @@ class Sandbox:
         path = self._current_path()
         try:
             seen = self._execute(path, backend, message, cells)
-        except (execution.ChildLost, OSError):
-            self._replace(path)
+        except (execution.ChildLost, OSError) as error:
+            self._replace(path, broken=isinstance(error, execution.ChildSurvived))
             try:
                 seen = self._execute(self._current_path(), backend, message, cells)
             except (execution.ChildLost, OSError) as error:
@@ -160,9 +160,9 @@ class Sandbox:
         """Return the program that is the fork server, without its arguments."""
         return [sys.executable, "-I", "-m", "autograder.sandbox.forkserver"]
 
-    def _replace(self, path: Path) -> None:
-        """Give up the server at ``path`` if it does not answer, unless another thread has done so already."""
-        if _answers(path):
+    def _replace(self, path: Path, broken: bool) -> None:
+        """Give up the server at ``path`` if it is broken or does not answer; another thread may have done so."""
+        if not broken and _answers(path):
             return
         with self._lock:
             if self._foreign_server == path:

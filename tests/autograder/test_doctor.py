@@ -13,7 +13,7 @@ from autograder.sandbox.isolation import BackendReport
 
 @pytest.fixture
 def complete(monkeypatch):
-    monkeypatch.setattr(isolation, "probe", lambda: (BackendReport("namespaces", True),))
+    monkeypatch.setattr(isolation, "probe", lambda name: BackendReport(name, True, uncovered=(f"a part of {name}",)))
 
 
 def of(findings, topic):
@@ -28,18 +28,22 @@ def test_this_machine_can_grade(complete):
 
 
 def test_without_a_complete_backend_it_can_not_grade_and_the_mend_is_shown(monkeypatch):
-    reports = (BackendReport("namespaces", False, ("do this",)), BackendReport("landlock", False, ("or that",)))
-    monkeypatch.setattr(isolation, "probe", lambda: reports)
+    mends = {"namespaces": "do this", "landlock": "or that"}
+    monkeypatch.setattr(isolation, "probe", lambda name: BackendReport(name, False, (mends[name],)))
     findings = doctor.examine(ROOT)
     assert not doctor.can_grade(findings)
     text = doctor.render(findings)
     assert "do this" in text
+    assert "or that" in text
     assert "This machine can not grade yet." in text
 
 
+def test_what_a_backend_leaves_to_others_is_told(complete):
+    assert "left to others: a part of landlock" in doctor.render(doctor.examine(ROOT))
+
+
 def test_one_complete_backend_is_enough(monkeypatch):
-    reports = (BackendReport("namespaces", True), BackendReport("landlock", False, ("or that",)))
-    monkeypatch.setattr(isolation, "probe", lambda: reports)
+    monkeypatch.setattr(isolation, "probe", lambda name: BackendReport(name, name == "namespaces", ("or that",)))
     assert [finding.status for finding in of(doctor.examine(ROOT), "isolation")] == ["ok", "warning", "ok"]
 
 

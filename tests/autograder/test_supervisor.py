@@ -4,6 +4,8 @@ Every test here runs with each backend that isolates, and all of them once more 
 """
 
 import contextlib
+import dataclasses
+import errno
 import os
 import signal
 import socket
@@ -32,7 +34,7 @@ from small_sandbox import (
 )
 
 from autograder.errors import GraderFault, InputError, IsolationUnavailable
-from autograder.sandbox import isolation
+from autograder.sandbox import isolation, processes
 from autograder.sandbox.limits import MEBIBYTE, Limits
 from autograder.sandbox.supervisor import Sandbox
 
@@ -193,6 +195,23 @@ def test_mounting_and_new_user_namespaces_are_refused(sandbox):
         "say([libc.unshare(flag) for flag in (0x10000000, 0x00020000, 0x20000000, 0x40000000)])"
     )
     assert said(sandbox.run(job(payload))) == [-1, [-1, -1, -1, -1]]
+
+
+INTERFACES = ("io_uring_setup", "memfd_create", "userfaultfd", "perf_event_open", "bpf", "keyctl", "ptrace")
+
+
+def test_every_interface_to_the_kernel_that_no_notebook_needs_is_closed(sandbox):
+    payload = (
+        "import socket\nfrom autograder.sandbox import linux\n"
+        f"for name in {INTERFACES}:\n"
+        "    try: say([name, linux.call(name, 0, 0, 0, 0, 0)])\n"
+        "    except OSError as error: say(error.errno)\n"
+        # A virtual socket reaches the machine around this one, from every network namespace.
+        "try: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM); say('a virtual socket')\n"
+        "except OSError as error: say(error.errno)"
+    )
+    no_such_call, forbidden, no_such_family = errno.ENOSYS, errno.EPERM, errno.EAFNOSUPPORT
+    assert said(sandbox.run(job(payload))) == [no_such_call] * 2 + [forbidden] * 5 + [no_such_family]
 
 
 def test_the_root_and_proc_are_read_only(sandbox):
@@ -612,6 +631,65 @@ def test_a_child_dies_with_its_monitor_and_the_job_runs_again(backend):
 
 def parent_of(process):
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+FREEZER = Path("/sys/fs/cgroup/freezer")
+
+
+class Freezer:
+    """Makes processes that survive a kill, as those do that hang in the kernel: frozen, until they are thawed."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="autograder-test-", dir=FREEZER))
+
+    def freeze(self, process):
+        (self.folder / "cgroup.procs").write_text(str(process))
+        (self.folder / "freezer.state").write_text("FROZEN")
+
+    def close(self):
+        (self.folder / "freezer.state").write_text("THAWED")
+        deadline = time.monotonic() + 10
+        while (self.folder / "cgroup.procs").read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.folder.rmdir()
+
+
+def freeze_next_runner(sandbox, freezers):
+    """Wait for the next child of a sandbox's present server, and freeze its runner."""
+    first, found = sandbox.server_path, []
+    while len(found) < 4 or sandbox.server_path != first:
+        first, found = sandbox.server_path, processes_with(str(sandbox.server_path))
+    freezers.append(Freezer())
+    freezers[-1].freeze(next(process for process in found if not processes.children(process)))
+
+
+@pytest.mark.skipif(not os.access(FREEZER / "tasks", os.W_OK), reason="needs a control group that can freeze")
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_child_that_survives_its_kill_costs_the_server_and_one_more_attempt(backend, times):
+    limits = dataclasses.replace(SMALL, idle_wall_seconds=1.0, grace_wall_seconds=0.5, gone_wall_seconds=1.0)
+    freezers, servers = [], set()
+    with contextlib.ExitStack() as stack, SmallSandbox(backend, limits, ROOT / "data") as mortal:
+        mortal.run(job("x = 1"))
+        assert_no_survivor(mortal)
+        stack.callback(lambda: [freezer.close() for freezer in freezers])
+
+        def freeze():
+            for _ in range(times):
+                while mortal.server_path in servers:
+                    time.sleep(0.02)
+                servers.add(mortal.server_path)
+                freeze_next_runner(mortal, freezers)
+
+        thread = threading.Thread(target=freeze)
+        thread.start()
+        sleeping = job("import time; time.sleep(0.8); say('whole')")
+        if times == 1:
+            assert said(mortal.run(sleeping)) == ["whole"]
+            assert mortal.server_path not in servers
+        else:
+            with pytest.raises(GraderFault, match="twice: a child was still there"):
+                mortal.run(sleeping)
+        thread.join()
 
 
 def test_nothing_is_left_of_a_closed_sandbox(backend):
