@@ -9,6 +9,8 @@ OUT ?= graded
 JOBS ?=
 GRADE_OPTIONS ?=
 TEST_OPTIONS ?=
+# Programs of the system that some tests compare with; without them these tests are skipped.
+TEST_PACKAGES := bubblewrap
 ROUNDS ?= 3
 # TensorFlow's start-up notes are of no use to anyone here.
 export TF_CPP_MIN_LOG_LEVEL := 3
@@ -16,11 +18,11 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test lint release solutions check-release examples benchmark calibration take-out fuzz pictures doctor lock clean
+.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation calibration take-out fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-20s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED)  ## make .venv and install the locked packages
 	@echo "setup: $(VENV) is ready"
@@ -34,9 +36,12 @@ grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
 	@echo "grade: grading $(SUBMITTED) into $(OUT)"
 	$(BIN)/autograder grade $(SUBMITTED) --assignment $(ASSIGNMENT) --out $(OUT) $(if $(JOBS),--jobs $(JOBS)) $(GRADE_OPTIONS)
 
-test: setup  ## run all tests, the hidden checks on the reference solution included
+test: setup test-packages  ## run all tests, the hidden checks on the reference solution included
 	@echo "test: running pytest"
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+test-packages:
+	@bash scripts/test-packages $(TEST_PACKAGES)
 
 lint: setup  ## check types, style and the lock
 	@echo "lint: ruff and mypy"
@@ -62,6 +67,10 @@ examples: setup  ## make the example class again from the source notebook
 benchmark: setup  ## measure speed and memory, and write docs/performance.md (some minutes, on a quiet machine)
 	@echo "benchmark: measuring"
 	$(BIN)/python benchmarks/speed.py
+
+benchmark-isolation: setup  ## measure what isolation adds to a submission (some minutes, on a quiet machine)
+	@echo "benchmark-isolation: letting the backends take turns"
+	$(BIN)/python benchmarks/isolation.py
 
 calibration: setup  ## measure how often the grader's own training errs, and write docs/calibration.md
 	@echo "calibration: training each design again and again (some minutes)"

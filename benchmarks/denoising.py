@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import page
 
 from autograder import datasets
 from autograder.models.description import ModelDescription, parse
@@ -26,7 +27,6 @@ from autograder.models.training import Protocol, TrainingResult, measure, use_on
 
 COURSE = Path(__file__).resolve().parent.parent
 PAGE = COURSE / "docs" / "calibration.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 SEEDS = 20
 
 
@@ -107,9 +107,7 @@ def main() -> None:
         lines.append(row(name, expected, measured(make(), seeds if expected == "passes" else min(seeds, 3))))
     print("\n".join(lines))
     if seeds == SEEDS:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        figures = "\n".join(lines)
-        PAGE.write_text(f"{before}{BEGIN}\n{figures}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        page.put(PAGE, "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+import page
+
 COURSE = Path(__file__).resolve().parent.parent
 PAGE = COURSE / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 TICKS = os.sysconf("SC_CLK_TCK")
 # The reference's sweep has five dimensions; this example's has six.
 TYPICAL = COURSE / "examples" / "submitted" / "dina-add-and-huge-sweep" / "autoencoders" / "autoencoders.ipynb"
@@ -211,8 +212,7 @@ def main() -> None:
     figures = measure()
     print(figures)
     if not dry_run:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n{figures}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        page.put(PAGE, figures)
 
 
 if __name__ == "__main__":
