@@ -38,6 +38,7 @@ _TCP, _SCOPES = 0b11, 0b11  # bind and connect; abstract sockets and signals
 _RULE_PATH_BENEATH, _QUERY_VERSION = 1, 1
 
 _TRUNCATE_VERSION, _TCP_VERSION, _DEVICE_VERSION, _SCOPE_VERSION = 3, 4, 5, 6
+_QUIET_VERSION, _QUIET = 7, 0b101  # refusals do not fill the machine's audit log
 _DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2
 _TRIES = 100
 
@@ -46,6 +47,13 @@ _PROC_FILES = (
     "cpuinfo", "meminfo", "stat", "version", "filesystems", "loadavg", "uptime", "sys/kernel/osrelease",
     "sys/kernel/ostype", "sys/kernel/version", "sys/kernel/pid_max", "sys/kernel/random", "sys/vm/overcommit_memory",
 )  # fmt: skip
+# Of its own folder there a process needs these; the rest tells of the machine's mounts and connections.
+_OWN_PROC_FILES = (
+    "stat", "statm", "status", "maps", "smaps", "smaps_rollup", "cmdline", "comm", "environ", "auxv", "limits", "io",
+    "fd", "fdinfo", "cgroup", "oom_score", "oom_score_adj",
+)  # fmt: skip
+# Libraries that count processors see that these exist, and stop at an error when they can not be read.
+_PROCESSOR_FILES = ("/sys/devices/system/cpu", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu")
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ def restrict(place: Place, home: Path, found: int) -> None:
     try:
         for path, rights in _rules(place, home, everything):
             _allow(ruleset, path, rights & everything)
-        linux.call("landlock_restrict_self", ruleset, 0)
+        linux.call("landlock_restrict_self", ruleset, _QUIET if found >= _QUIET_VERSION else 0)
     finally:
         os.close(ruleset)
 
@@ -180,7 +188,10 @@ def _rules(place: Place, home: Path, everything: int) -> Iterator[tuple[Path, in
         yield Path("/dev", device), _READ_FILE | _WRITE_FILE | _DEVICE_IOCTL
     for name in _PROC_FILES:
         yield Path("/proc", name), _READ_FILE | _READ_DIR
-    yield Path("/proc/self"), _READ_FILE | _READ_DIR
+    for name in _OWN_PROC_FILES:
+        yield Path("/proc/self", name), _READ_FILE | _READ_DIR
+    for name in _PROCESSOR_FILES:
+        yield Path(name), _READ_FILE | _READ_DIR
 
 
 def _without(path: Path, hidden: Iterable[Path]) -> Iterator[Path]:

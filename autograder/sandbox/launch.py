@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from autograder.sandbox import landlock, linux, namespaces, processes, user_ids
+from autograder.sandbox import landlock, linux, namespaces, processes, seccomp, user_ids
 from autograder.sandbox.forks import ForkGate
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.place import Place
@@ -258,7 +258,7 @@ def _start_runner(
 ) -> tuple[int, ForkGate | None]:
     """Fork the runner, without the ``trusted`` descriptors; return its process id, and what its forks have to pass.
 
-    Without namespaces the runner confines itself, and this process waits until it has.
+    The runner takes the last steps of confinement itself, and this process waits until it has.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     runner = os.fork()
@@ -298,6 +298,8 @@ def _confine_runner(init: socket.socket, confinement: Confinement, child: _Child
     linux.set_dumpable(True)
     try:
         listeners = []
+        if confinement.backend == "namespaces":
+            seccomp.install(seccomp.for_namespaces())
         if confinement.backend == "landlock":
             listeners.append(landlock.confine(confinement.place, child.home, child.identity, landlock.version()))
         if confinement.backend != "namespaces":
@@ -382,10 +384,13 @@ def _set_resource_limits(confinement: Confinement, identity: landlock.Identity) 
         resource.RLIMIT_DATA: limits.memory_bytes,
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_CORE: 0,
+        # With 0 a crash would still be handed to a program of the machine, where core_pattern names one; 1 means none.
+        resource.RLIMIT_CORE: 1,
         resource.RLIMIT_CPU: cpu,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_RTPRIO: 0,
+        resource.RLIMIT_NICE: 0,
     }
     if confinement.backend == "namespaces" or identity.user is not None:
         # Counted for a user id: of the grader's own it would count the grader's processes too.

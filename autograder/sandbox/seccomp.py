@@ -33,7 +33,7 @@ _SET_MODE_FILTER, _SPECULATION_ALLOWED, _NEW_LISTENER = 1, 4, 8
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _CLONE_THREAD, _CLONE_NAMESPACES = 0x00010000, 0x7E020000
 _TIOCSTI, _TIOCLINUX, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR = 0x5412, 0x541C, 0x40086602, 0x401C5820
-_PR_SET_DUMPABLE, _F_SETLEASE, _F_NOTIFY = 4, 1024, 1026
+_RLIMIT_CORE, _PR_SET_DUMPABLE, _F_SETLEASE, _F_NOTIFY = 4, 4, 1024, 1026
 _UNCHANGED_PERSONALITY = (0, 0xFFFFFFFF)
 
 Instruction = tuple[int, int, int, int]
@@ -112,6 +112,9 @@ def _unneeded() -> Iterable[Rule]:
     yield from (Rule(call, refused(errno.EPERM)) for call in powers)
     yield from (Rule(call, refused(errno.ENOSYS)) for call in absent)
     yield Rule("ioctl", refused(errno.EPERM), (Condition(1, "one of", (_TIOCSTI, _TIOCLINUX)),))
+    # The limit on core dumps stays what it is, lest a crash be handed to a program of the machine.
+    yield Rule("setrlimit", refused(errno.EPERM), (Condition(0, "one of", (_RLIMIT_CORE,)),))
+    yield Rule("prlimit64", refused(errno.EPERM), (Condition(1, "one of", (_RLIMIT_CORE,)),))
     yield Rule("personality", refused(errno.EPERM), (Condition(0, "none of", _UNCHANGED_PERSONALITY),))
 
 

@@ -8,22 +8,31 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_sandbox import HERE, ROOT, job, needs, statuses
+from small_sandbox import BACKENDS, HERE, ROOT, job, statuses
 
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.supervisor import Sandbox
 
-pytestmark = needs("namespaces")
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox("namespaces", Limits(), ROOT / "data") as started:
+def sandbox(backend):
+    with Sandbox(backend, Limits(), ROOT / "data") as started:
         yield started
 
 
-def limited(sandbox, **limits):
-    return Sandbox("namespaces", dataclasses.replace(Limits(), **limits), ROOT / "data", server=sandbox.server_path)
+@pytest.fixture
+def limited(backend, sandbox):
+    """Return what makes a sandbox that shares the server and has other limits."""
+
+    def make(**limits):
+        return Sandbox(backend, dataclasses.replace(Limits(), **limits), ROOT / "data", server=sandbox.server_path)
+
+    return make
 
 
 def printed(outcome):
@@ -52,12 +61,12 @@ NOTEBOOK = [
 ]
 
 
-def test_a_small_notebook_runs_to_its_end(sandbox):
+def test_a_small_notebook_runs_to_its_end(backend, sandbox):
     outcome = sandbox.run(job(*NOTEBOOK))
     assert (outcome.ending, outcome.reason, statuses(outcome)) == ("completed", "", ["ok"] * 4)
     assert printed(outcome) == "(60000, 28, 28)\n(3, 2)\n"
     assert "figure" in [frame.header["event"] for frame in outcome.frames]
-    assert outcome.isolation == "namespaces"
+    assert outcome.isolation == backend
 
 
 def test_the_server_has_one_thread_and_few_descriptors(sandbox):
@@ -89,20 +98,20 @@ def test_importing_the_hidden_checks_fails(sandbox):
     assert printed(sandbox.run(job(payload))) == "tried\n"
 
 
-def test_an_endless_cell_is_interrupted_and_the_next_one_runs(sandbox):
-    outcome = limited(sandbox, cell_cpu_seconds=1.0).run(job("while True: pass", "print('next')"))
+def test_an_endless_cell_is_interrupted_and_the_next_one_runs(limited):
+    outcome = limited(cell_cpu_seconds=1.0).run(job("while True: pass", "print('next')"))
     assert (outcome.ending, outcome.interrupted) == ("completed", (0,))
     assert (statuses(outcome), printed(outcome)) == (["timeout", "ok"], "next\n")
 
 
-def test_a_cell_that_swallows_every_interruption_is_killed_and_named(sandbox):
+def test_a_cell_that_swallows_every_interruption_is_killed_and_named(limited):
     swallow = "while True:\n    try:\n        while True: sum(range(1000))\n    except BaseException: pass"
-    outcome = limited(sandbox, cell_cpu_seconds=1.0, grace_cpu_seconds=1.0).run(job("x = 1", swallow))
+    outcome = limited(cell_cpu_seconds=1.0, grace_cpu_seconds=1.0).run(job("x = 1", swallow))
     assert (outcome.ending, outcome.cell, statuses(outcome)) == ("killed", 1, ["ok"])
 
 
-def test_a_shell_command_that_never_ends_is_stopped(sandbox):
-    outcome = limited(sandbox, idle_wall_seconds=2.0, grace_wall_seconds=3.0).run(job("!sleep 100", "x = 1"))
+def test_a_shell_command_that_never_ends_is_stopped(limited):
+    outcome = limited(idle_wall_seconds=2.0, grace_wall_seconds=3.0).run(job("!sleep 100", "x = 1"))
     assert outcome.ending in ("completed", "killed")
     assert outcome.wall_seconds < 30
 
@@ -117,6 +126,27 @@ def test_too_large_an_array_is_an_error_of_its_cell(sandbox):
     payload = "import numpy as np\nbig = [np.empty(10**8) for _ in range(8)]"
     outcome = sandbox.run(job(payload, "print('alive')"))
     assert (statuses(outcome), printed(outcome)) == (["error", "ok"], "alive\n")
+
+
+ORDINARY = [
+    "import numpy as np\nfrom sklearn.manifold import TSNE\nTSNE(2, perplexity=3).fit_transform(np.random.rand(20, 4))",
+    "import pandas as pd\npd.DataFrame({'a': [1]}).to_csv('x.csv')\nprint(len(pd.read_csv('x.csv')))",
+    "import keras\nmodel = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])\n"
+    "model.save('m.keras')\nprint(keras.models.load_model('m.keras').count_params())",
+    "!echo hello > y; cat y",
+    "from concurrent.futures import ThreadPoolExecutor\n"
+    "with ThreadPoolExecutor(4) as pool: print(sum(pool.map(abs, [1, -2])))",
+    "import matplotlib.pyplot as plt\nplt.plot([1, 2])\n"
+    "plt.savefig('/tmp/a.png')\nplt.savefig('a.png')\nprint('on')",
+    "import asyncio, psutil\nawait asyncio.sleep(0)\nprint(psutil.virtual_memory().total > 0, psutil.cpu_count() > 0)",
+    "import os, shutil, tempfile\nshutil.copy2('x.csv', tempfile.mkdtemp())\nprint(os.path.expanduser('~') == os.getcwd())",
+]
+
+
+def test_what_notebooks_usually_do_works_in_each_backend(sandbox):
+    outcome = sandbox.run(job(*ORDINARY))
+    assert (outcome.ending, statuses(outcome)) == ("completed", ["ok"] * len(ORDINARY))
+    assert printed(outcome) == "1\n8\nhello\n3\non\nTrue True\nTrue\n"
 
 
 def test_a_public_folder_for_the_socket_is_refused(tmp_path):

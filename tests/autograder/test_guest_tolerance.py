@@ -54,6 +54,7 @@ def test_a_cell_goes_on_behind_what_can_not_work_here():
             "%load_ext not_an_extension_at_all\n%tensorflow_version 2.x\nprint('magic')",
             "import matplotlib.pyplot as plt\nplt.style.use('no-such-style-any-more')\nprint('style')",
             "%cd /content/drive\nprint('cd')",
+            "def save():\n    raise PermissionError(13, 'Permission denied', '/tmp/a.png')\nsave()\nprint('saved')",
         ]
     )
     assert result.printed(0) == "once\n2.0\n", "no statement runs twice"

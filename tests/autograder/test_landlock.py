@@ -107,6 +107,10 @@ def test_nothing_of_the_host_can_be_read_or_listed(sandbox, tmp_path):
         sandbox.server_path.parent / "log",
         "/dev/ptmx",
         "/dev/mem",
+        "/proc/self/net/unix",
+        "/proc/self/mountinfo",
+        "/proc/self/task",
+        "/proc/net/tcp",
     ]
     hidden = [str(path) for path in hidden]
     payload = (

@@ -107,6 +107,9 @@ CASES = [
     (LANDLOCK, "clone", (0x003D0F00 | 0x20000000,), refused(errno.EPERM)),
     (LANDLOCK, "vfork", (), NOTIFY),
     (LANDLOCK, "shmget", (), refused(errno.ENOSYS)),
+    (tuple(FILTERS), "prlimit64", (0, 4), refused(errno.EPERM)),  # of core dumps
+    (tuple(FILTERS), "setrlimit", (4,), refused(errno.EPERM)),
+    (tuple(FILTERS), "setrlimit", (7,), ALLOW),
     (("landlock",), "fchmodat", (), ALLOW),
     (("landlock, the grader's user",), "fchmodat", (), refused(0)),
     (("landlock, the grader's user",), "fchown", (), refused(errno.EPERM)),

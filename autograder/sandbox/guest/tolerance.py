@@ -213,7 +213,7 @@ def _is_line_magic(value: ast.expr) -> bool:
 
 
 def _elsewhere(error: BaseException) -> bool:
-    """Whether an error is about a path that exists only on another machine, or a style of another version."""
+    """Whether an error is about a path that exists only on another machine or is closed here, or a style's old name."""
     message = text(error, 2_000)
     if isinstance(error, OSError) and "style" in message and "not a valid" in message:
         return True
@@ -221,6 +221,8 @@ def _elsewhere(error: BaseException) -> bool:
         return False
     filename = getattr(error, "filename", None)
     named = [str(filename)] if isinstance(filename, (str, bytes)) else _PATH.findall(message)
+    if isinstance(error, PermissionError) and any(path.startswith("/") for path in named):
+        return True  # what others may write to, such as a shared folder for temporary files, is closed
     missing = isinstance(error, OSError) or "not found" in message.lower() or "no such file" in message.lower()
     return missing and any(_foreign(path.strip()) for path in named)
 
