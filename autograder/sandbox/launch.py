@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from autograder.sandbox import linux, namespaces
+from autograder.sandbox import cgroups, linux, namespaces
 from autograder.sandbox.limits import Limits
 
 Entry = Callable[[socket.socket], None]
@@ -39,13 +39,15 @@ _CHANNEL, _CONTROL, _PARENT, _LAST = 3, 4, 5, 6
 class Confinement:
     """How a child is to be confined: by what, within which limits, and what it sees.
 
-    ``as_root``: with the powers of root; otherwise a user namespace gives them.
+    ``as_root``: with the powers of root; otherwise a user namespace gives them. ``ground``: where the kernel's
+    group for it can be made.
     """
 
     backend: Backend
     limits: Limits
     place: namespaces.Place
     as_root: bool = field(default_factory=namespaces.is_powerful_root)
+    ground: cgroups.Ground = field(default_factory=cgroups.find)
 
 
 def send(control: socket.socket, event: str, descriptors: Sequence[int] = (), **fields: Any) -> None:
@@ -76,6 +78,7 @@ def start(control: socket.socket, channel: socket.socket, confinement: Confineme
 def _monitor(
     parent: int, control: socket.socket, channel: socket.socket, confinement: Confinement, entry: Entry
 ) -> NoReturn:
+    group = cgroups.Group.create(confinement.ground, confinement.limits)
     try:
         os.setsid()
         _reset_signals()
@@ -84,19 +87,27 @@ def _monitor(
         if confinement.backend == "namespaces":
             namespaces.leave_host(confinement.as_root)
             _die_with(parent)
-            cpu, peak = _watch_child(control, channel, confinement, entry, namespaces.HOME)
+            cpu, peak = _watch_child(control, channel, confinement, entry, namespaces.HOME, group)
         else:
             with tempfile.TemporaryDirectory(dir=confinement.place.mount_point.parent) as home:
-                cpu, peak = _watch_child(control, channel, confinement, entry, home)
-        send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak)
+                cpu, peak = _watch_child(control, channel, confinement, entry, home, group)
+        exhausted = group.exhausted()
+        group.close()
+        send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak, memory_exhausted=exhausted)
     except BaseException as error:
         send(control, "failed", reason=_describe(error))
     finally:
+        group.close()
         os._exit(0)
 
 
 def _watch_child(
-    control: socket.socket, channel: socket.socket, confinement: Confinement, entry: Entry, home: str
+    control: socket.socket,
+    channel: socket.socket,
+    confinement: Confinement,
+    entry: Entry,
+    home: str,
+    group: cgroups.Group,
 ) -> tuple[float, int]:
     """Start init, wait for the end of its tree; return its CPU seconds and its peak memory (bytes).
 
@@ -105,6 +116,7 @@ def _watch_child(
     monitor = os.pidfd_open(os.getpid())
     init = os.fork()
     if init == 0:
+        group.enter()
         _init(monitor, control, channel, confinement, entry, home)
     os.close(monitor)
     channel.close()

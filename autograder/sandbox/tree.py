@@ -1,4 +1,4 @@
-"""Meter the process tree of one execution from outside: CPU seconds, memory and the number of processes.
+"""Meter the process tree of one execution from outside: CPU seconds, memory, and the number of processes and threads.
 
 Everything is read from a /proc that the confined side can not change. Of a private process id namespace
 that /proc shows the whole tree and nothing else, however its members have detached themselves.
@@ -13,15 +13,20 @@ from dataclasses import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _READ_BYTES = 4096
+_CPU, _THREADS = slice(11, 15), 17  # fields of ``stat``, counted from the state on
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a tree has used (``cpu_seconds``, with all its dead) and uses now (memory, processes)."""
+    """What a tree has used (``cpu_seconds``, with all its dead) and uses now.
+
+    ``tasks`` are processes and threads together.
+    """
 
     cpu_seconds: float
     memory_bytes: int
     processes: int
+    tasks: int
 
 
 class Tree:
@@ -42,11 +47,12 @@ class Tree:
         """
         stats = dict(self._stats())
         members = stats if self._root is None else self._descendants(stats)
-        ticks = sum(sum(int(field) for field in stats[process][11:15]) for process in members)
+        ticks = sum(sum(int(field) for field in fields[_CPU]) for fields in members.values())
         memory = sum(self._unshared_bytes(process) for process in members)
         if memory > memory_limit and len(members) > 1:
             memory = self._proportional_bytes(members, memory_limit)
-        return Usage(ticks / _TICKS, memory, len(members))
+        tasks = sum(int(fields[_THREADS]) for fields in members.values())
+        return Usage(ticks / _TICKS, memory, len(members), tasks)
 
     def _stats(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (process id, the fields of its ``stat`` from the state on)."""
