@@ -91,7 +91,7 @@ def _monitor(
         else:
             with tempfile.TemporaryDirectory(dir=confinement.place.mount_point.parent) as home:
                 cpu, peak = _watch_child(control, channel, confinement, entry, home, group)
-        exhausted = group.exhausted()
+        exhausted, peak = group.exhausted(), max(peak, group.peak_bytes())
         group.close()
         send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak, memory_exhausted=exhausted)
     except BaseException as error:
