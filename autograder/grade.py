@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from autograder import __version__
 from autograder.assignment import Assignment
 from autograder.errors import SubmissionError
 from autograder.report import model as report
-from autograder.sandbox.limits import Limits, of_course
+from autograder.sandbox.limits import Limits, Training, of_course
 from autograder.store import Store, digest_of
 from autograder.submission.reading import Submission, read
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from autograder.evidence import Evidence
     from autograder.sandbox.supervisor import Outcome, Sandbox
 
-Training = Literal["record", "short", "full"]
 _CUT = "Printed more than"
 _CELLS_NAMED = 10
 

@@ -24,6 +24,7 @@ HOUR = 3600.0
 FILE = "limits.toml"
 
 Unit = Literal["CPU seconds", "wall seconds", "bytes", "characters", ""]
+Training = Literal["record", "short", "full"]
 Enforcer = Literal["watch", "process", "group", "mount", "reader", "guest"]
 _SIZES = {"KiB": KIBIBYTE, "MiB": MEBIBYTE, "GiB": GIBIBYTE}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(KiB|MiB|GiB)")
