@@ -191,8 +191,8 @@ def _from_document(document: Mapping[str, Any], training: str) -> Limits:
     if not isinstance(table, dict) or set(document) != {"limits"}:
         raise ValueError("expected one table, [limits], and nothing else")
     own = {name: values for name, values in table.items() if name in _TIMES}
-    if not all(isinstance(values, dict) for values in own.values()):
-        raise ValueError("[limits.record], [limits.short] and [limits.full] are tables")
+    if any(isinstance(value, dict) != (name in _TIMES) for name, value in table.items()):
+        raise ValueError("the tables in it are [limits.record], [limits.short] and [limits.full], and no others")
     usual = Limits().changed({name: value for name, value in table.items() if name not in own})
     # A mistake in a table is told even when another one is used.
     found = {name: replace(usual, **_TIMES[name]).changed(own.get(name, {})) for name in _TIMES}
