@@ -78,8 +78,9 @@ def start(control: socket.socket, channel: socket.socket, confinement: Confineme
 def _monitor(
     parent: int, control: socket.socket, channel: socket.socket, confinement: Confinement, entry: Entry
 ) -> NoReturn:
-    group = cgroups.Group.create(confinement.ground, confinement.limits)
+    group = cgroups.Group()
     try:
+        group = cgroups.Group.create(confinement.ground, confinement.limits)
         os.setsid()
         _reset_signals()
         _die_with(parent)

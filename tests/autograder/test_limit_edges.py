@@ -204,6 +204,19 @@ def test_just_below_a_limit_passes_and_just_above_is_stopped_with_the_reason(ser
     assert told(server, edge, edge.above).startswith(edge.told)
 
 
+# Those with tests of their own: further down, and in the tests of what is named here.
+APART = {
+    "start_wall_seconds": "execution", "poll_wall_seconds": "no edge: it is how often the watch looks",
+    "threads": "limits", "output_characters": "limits", "notebook_output_characters": "limits", "models": "here",
+    "model_parameters": "limits", "arrays": "limits", "array_values": "limits", "figures": "limits",
+    "figure_images": "limits", "figure_values": "here",
+}  # fmt: skip
+
+
+def test_no_limit_is_without_an_edge():
+    assert {edge.limit for edge in EDGES} | set(APART) == {bound.name for bound in Limits.bounds()}
+
+
 # What only the watch sees, or several bounds at once
 
 
