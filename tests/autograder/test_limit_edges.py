@@ -69,7 +69,7 @@ def in_memory(files, size):
         os.write(kept[-1], b'x' * size)
     return kept
 def send_bytes(size):
-    channel.sendall(encode({'event': 'said', 'record': 0}, [b'x' * size])); time.sleep(0.3)
+    channel.sendall(encode({'event': 'said', 'record': 0}, [b'x' * size])); time.sleep(1)
 def after_interruption(work):
     try: burn(60)
     except KeyboardInterrupt: work()
@@ -81,9 +81,10 @@ EDGES = [
     Edge(
         "grace_cpu_seconds",
         ("after_interruption(lambda: burn(0.1))",),
-        ("after_interruption(lambda: burn(20))",),
+        ("after_interruption(lambda: burn(6))",),
         "stopped after 0.5 CPU seconds in one cell",
         told_below="interrupted",
+        limits={"grace_wall_seconds": 60, "notebook_cpu_seconds": 60},
     ),
     Edge(
         "grace_wall_seconds",
@@ -91,6 +92,7 @@ EDGES = [
         ("after_interruption(lambda: time.sleep(20))",),
         "stopped after 0.5 CPU seconds in one cell",
         told_below="interrupted",
+        limits={"grace_wall_seconds": 2},
     ),
     Edge(
         "idle_wall_seconds", ("time.sleep(0.5)",), ("time.sleep(20)",), "interrupted", limits={"idle_wall_seconds": 2}
@@ -106,8 +108,8 @@ EDGES = [
         "notebook_wall_seconds",
         ("time.sleep(0.5)",),
         ("time.sleep(20)",),
-        "stopped after 2 seconds of waiting",
-        limits={"notebook_wall_seconds": 2},
+        "stopped after 3 seconds of waiting",
+        limits={"notebook_wall_seconds": 3},
     ),
     Edge("memory_bytes", ("kept = bytearray(460 * 2**20)",), ("kept = bytearray(513 * 2**20)",), "MemoryError"),
     Edge(
@@ -163,12 +165,12 @@ EDGES = [
     ),
     Edge(
         "header_bytes",
-        ("say('x' * (2**20 - 1000)); time.sleep(0.3)",),
-        ("say('x' * 2**20); time.sleep(0.3)",),
+        ("say('x' * (2**20 - 1000))",),
+        ("say('x' * 2**20); time.sleep(1)",),
         "stopped after 1 MiB of records",
         limits={"header_bytes": MEBIBYTE},
     ),
-    # Four records are always there: ready, the cell's start and end, and the end of the notebook.
+    # Six records are always there: ready, start and end of the helpers and of the cell, and the end of the notebook.
     Edge(
         "frames",
         ("for _ in range(94): say(0)",),
