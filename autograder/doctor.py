@@ -262,6 +262,7 @@ def markdown_table() -> str:
 
 def _examine_machine(limits: Limits) -> Iterator[Finding]:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = min(memory, cgroups.memory_limit() or memory)  # as in a container
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = max(1, min(processors, int(memory / limits.memory_bytes)))
     text = f"this machine: {processors} processors, {memory / GIBIBYTE:.1f} GiB of memory"

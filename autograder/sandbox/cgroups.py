@@ -54,27 +54,37 @@ class _Mount:
 @functools.cache
 def find(proc: Path = _PROC) -> Ground:
     """Find out where groups can be made below our own group; this is looked up once for a process."""
-    try:
-        own = dict(_own_groups((proc / "self/cgroup").read_text(encoding="utf-8")))
-        mounts = list(_mounts((proc / "self/mountinfo").read_text(encoding="utf-8")))
-    except OSError as error:
-        return Ground(problem=f"this kernel has no groups: {error}")
+    own = dict(_own_groups(_read(proc / "self/cgroup")))
+    if not own:
+        return Ground(problem="this kernel has no groups")
     folders = {}
     for name in _CONTROLLERS:
-        folder = _own_folder(own.get(name), [one for one in mounts if one.kind == "cgroup" and name in one.options])
+        folder = _own_folder(name, proc)
         if folder is not None and _can_make_groups(folder):
             folders[name] = folder
     if folders:
         return Ground(1, folders)
     if set(_CONTROLLERS) & set(own):
         return Ground(problem="no group can be made below our own one (version 1): it is read-only or not ours")
-    folder = _own_folder(own.get(""), [one for one in mounts if one.kind == "cgroup2"])
+    folder = _own_folder("", proc)
     if folder is None:
         return Ground(problem="our own group is not seen in the file system")
     if folder.name == LEAF:
         folder = folder.parent
     problem = _lacking(folder, proc)
     return Ground(problem=problem) if problem else Ground(2, dict.fromkeys(_CONTROLLERS, folder))
+
+
+def memory_limit(proc: Path = _PROC) -> int | None:
+    """Return the least bound on memory, in bytes, of our own group and of those above it that can be seen."""
+    found = []
+    for controller, name in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
+        folder = _own_folder(controller, proc)
+        while folder is not None and (folder / "cgroup.procs").exists():
+            text = _read(folder / name).strip()
+            found += [int(text)] if text.isdigit() else []  # "max" is no bound
+            folder = folder.parent
+    return min(found, default=None)
 
 
 class Group:
@@ -202,11 +212,14 @@ def _mounts(text: str) -> Iterator[_Mount]:
         yield _Mount(kind, Path(root), Path(point), frozenset(options.split(",")))
 
 
-def _own_folder(path: str | None, mounts: list[_Mount]) -> Path | None:
+def _own_folder(controller: str, proc: Path) -> Path | None:
     """Return the folder of the group in which this process really is; what the names say may mislead."""
-    own = str(os.getpid())
-    for mount in mounts if path is not None else []:
-        below = path.removeprefix(str(mount.root)).lstrip("/") if path else ""
+    path = dict(_own_groups(_read(proc / "self/cgroup"))).get(controller)
+    kind, own = "cgroup" if controller else "cgroup2", str(os.getpid())
+    for mount in _mounts(_read(proc / "self/mountinfo")):
+        if path is None or mount.kind != kind or (controller and controller not in mount.options):
+            continue
+        below = path.removeprefix(str(mount.root)).lstrip("/")
         for folder in (mount.point / below, mount.point):
             if own in _read(folder / "cgroup.procs").split():
                 return folder
@@ -314,7 +327,7 @@ def _read(path: Path | str, folder: int | None = None) -> str:
         descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
     except OSError:
         return ""
-    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file, contextlib.suppress(OSError):
+    with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape") as file, contextlib.suppress(OSError):
         return file.read()
     return ""
 

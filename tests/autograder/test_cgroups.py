@@ -106,9 +106,26 @@ def test_from_within_the_leaf_groups_are_made_beside_it(machine):
     assert machine.found(f"0::/scope/{cgroups.LEAF}\n", V2).folders["memory"] == folder
 
 
+@pytest.mark.parametrize(("name", "bounds", "expected"), [
+    ("memory.max", ("max\n", "max\n"), None),
+    ("memory.max", ("max\n", "500\n"), 500),
+    ("memory.max", ("700\n", "500\n"), 500),
+    ("memory.limit_in_bytes", ("700\n", "9223372036854771712\n"), 700),
+])  # fmt: skip
+def test_what_bounds_our_own_group_or_one_above_it_is_known(machine, name, bounds, expected):
+    own, above = bounds
+    machine.group("v/service", **{name: own})
+    machine.group("v", [], **{name: above})
+    first = name == "memory.limit_in_bytes"
+    mount = ("cgroup", "/", "v", "memory") if first else ("cgroup2", "/", "v", "")
+    machine.found("4:memory:/service\n" if first else "0::/service\n", mount)
+    assert cgroups.memory_limit(machine.proc) == expected
+
+
 def test_nothing_at_all_is_said_to_be_nothing(machine):
     assert "no groups" in cgroups.find(machine.proc / "nowhere").problem
     assert "not seen" in machine.found("0::/\n").problem
+    assert cgroups.memory_limit(machine.proc) is None
     assert cgroups.Group.create(cgroups.Ground(), Limits()).exhausted() is False
 
 

@@ -104,6 +104,17 @@ def test_limits_that_a_course_has_set_are_marked_and_those_that_can_not_be_used_
     assert "small: its limits can not be used" in problem.text and "Did you mean models?" in problem.mend
 
 
+@pytest.mark.parametrize(("gibibytes", "status", "words"), [
+    (None, "ok", "--jobs"), (9, "ok", " 9.0 GiB of memory: --jobs"), (3, "warning", " 3.0 GiB of memory"),
+])  # fmt: skip
+def test_a_container_with_less_memory_than_a_submission_may_use_is_a_warning(
+    complete, monkeypatch, gibibytes, status, words
+):
+    monkeypatch.setattr(cgroups, "memory_limit", lambda: gibibytes and gibibytes * 2**30)
+    (machine,) = [one for one in of(doctor.examine(ROOT), "limits") if one.text.startswith("this machine:")]
+    assert machine.status == status and words in machine.text
+
+
 def test_the_page_on_limits_holds_the_table_of_all():
     assert doctor.markdown_table() in (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 
