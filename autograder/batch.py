@@ -28,6 +28,7 @@ from autograder.report.files import read_report, write_report, write_text
 from autograder.report.formats import FORMATS
 from autograder.report.model import Execution, Fault, Question, Report, Submission
 from autograder.report.text import folder_name, one_line
+from autograder.sandbox.limits import Limits
 from autograder.submission.notebook import read_file
 
 if TYPE_CHECKING:
@@ -98,13 +99,14 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
     backend = choose(settings.isolation)
     log = results.out / LOG_FILE
     went_well = True
-    with Sandbox(isolation=settings.isolation, limits=settings.limits, data=assignment.data) as sandbox:
+    limits = settings.limits(assignment)
+    with Sandbox(isolation=settings.isolation, limits=limits, data=assignment.data) as sandbox:
         sandbox.start()
         make = partial(grading, assignment, settings, sandbox.server_path)
         tasks = [json.dumps([str(item.file.absolute()), item.student]) for item in todo]
         # Closed here and not when it is collected: the workers end before their fork server.
         # A worker that takes longer for one submission hangs: the sandbox bounds each run, and there are so many.
-        patience = RUNS * settings.limits.notebook_wall_seconds + GRADERS_OWN_WALL_SECONDS
+        patience = RUNS * limits.notebook_wall_seconds + GRADERS_OWN_WALL_SECONDS
         with closing(pool.run(make, tasks, min(jobs, len(todo)), log, patience)) as events:
             for event in events:
                 went_well &= not isinstance(event, (pool.Retried, pool.Failed))
@@ -193,14 +195,15 @@ def items_of(
     A student who is there twice, as a reader sees it, gets a number. Folders differ in more than upper and
     lower case, which not every disk tells apart; the names in them stay as they are.
     """
-    course = course_digest(assignment)
+    course, limits = course_digest(assignment), settings.limits(assignment)
     names: set[str] = set()
     folders: set[str] = set()
     items = []
     for student, file in submissions:
         name = _free(student, names, one_line)
         folder = folder_name(_free(name, folders, lambda candidate: folder_name(candidate).casefold()))
-        items.append(Item(name, file, folder, _key(file, course, settings), labels.get(file) or shown_path(file)))
+        key = _key(file, course, settings, limits)
+        items.append(Item(name, file, folder, key, labels.get(file) or shown_path(file)))
     return items
 
 
@@ -214,7 +217,7 @@ def _free(name: str, taken: set[str], form: Callable[[str], str]) -> str:
     return candidate
 
 
-def _key(file: Path, course: str, settings: Settings) -> str:
+def _key(file: Path, course: str, settings: Settings, limits: Limits) -> str:
     """Return the digest of all that decides a report, or nothing for a file that can not be read."""
     try:
         content, _ = read_file(file)
@@ -228,7 +231,7 @@ def _key(file: Path, course: str, settings: Settings) -> str:
         "version": __version__,
         "training": settings.training,
         "isolation": settings.isolation,
-        "limits": asdict(settings.limits),
+        "limits": asdict(limits),
     }
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

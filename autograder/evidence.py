@@ -11,6 +11,7 @@ images cross the socket once. All positions are checked here, so that readers ne
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -26,11 +27,11 @@ from pydantic import (
     model_validator,
 )
 
+from autograder.sandbox.limits import Limits
 from autograder.sandbox.protocol import Frame
 
 TEXT_LIMIT = 4_000
 ELEMENT_LIMIT = 4_000_000
-RECORD_LIMIT = 20_000
 JSON_DEPTH_LIMIT = 24
 JSON_NODE_LIMIT = 50_000
 DTYPES = {"<f4": np.float32, "<f8": np.float64, "|u1": np.uint8, "<i8": np.int64, "|b1": np.bool_}
@@ -355,33 +356,36 @@ _REFERENCES = {"model": "models"} | dict.fromkeys(
 )
 
 
-def parse(frames: Iterable[Frame]) -> Evidence:
+def parse(frames: Iterable[Frame], limits: Limits | None = None) -> Evidence:
     """Build the evidence of one execution from the frames ``{"event": NAME, "record": {...}}`` that arrived.
 
     The event ``end`` says that the child came to the end of the notebook. Unknown events and
-    malformed records are dropped and named in ``malformed``.
+    malformed records are dropped and named in ``malformed``, and so is what is above the limits.
     """
+    limits = limits or Limits()
     evidence = Evidence()
+    drawn: Counter[int] = Counter()
     for number, frame in enumerate(frames):
-        if number >= RECORD_LIMIT:
-            evidence.malformed.append(f"more than {RECORD_LIMIT} records")
+        if number >= limits.frames:
+            evidence.malformed.append(f"more than {limits.frames} records")
             break
         event = frame.header.get("event")
         if event == "end":
             evidence.ended = True
         elif isinstance(event, str) and event in _TABLES:
-            _append(evidence, event, frame)
+            _append(evidence, event, frame, limits, drawn)
         elif event not in ("ready", "start"):
             evidence.malformed.append("a record of an unknown kind")
     return evidence
 
 
-def _append(evidence: Evidence, event: str, frame: Frame) -> None:
+def _append(evidence: Evidence, event: str, frame: Frame, limits: Limits, drawn: Counter[int]) -> None:
     table, record_type = _TABLES[event]
     try:
         raw = frame.header.get("record")
         record = record_type.model_validate(raw, context={"blobs": frame.blobs})
         _check_references(evidence, record)
+        _check_limits(evidence, record, limits, drawn)
     except (ValidationError, ValueError, RecursionError) as error:
         # A table that others refer to by position keeps its place.
         evidence.malformed.append(f"{event}: {_first_problem(error)}")
@@ -397,6 +401,31 @@ def _check_references(evidence: Evidence, record: Record) -> None:
         position = getattr(record, field, None)
         if position is not None and position >= len(getattr(evidence, table)):
             raise ValueError(f"{field} refers to nothing")
+
+
+def _check_limits(evidence: Evidence, record: Record, limits: Limits, drawn: Counter[int]) -> None:
+    """Raise ValueError above a limit; ``drawn`` counts the figures of each cell."""
+    match record:
+        case ModelSnapshot():
+            _check_limit("models", len(evidence.models) + 1, limits.models)
+            _check_limit("parameters", sum(weight.size for weight in record.weights), limits.model_parameters)
+        case ArraySample():
+            _check_limit("arrays", len(evidence.arrays) + 1, limits.arrays)
+            _check_limit("values", record.values.size, limits.array_values)
+        case Figure():
+            images = [picture.values for axes in record.axes for picture in axes.pictures]
+            points = [points for axes in record.axes for points in axes.points]
+            parts = [array for part in points for array in (part.positions, part.colors, part.values)]
+            drawn[record.cell] += 1
+            _check_limit("figures in a cell", drawn[record.cell], limits.figures)
+            _check_limit("images in a figure", len(images), limits.figure_images)
+            size = sum(array.size for array in (*images, *parts) if array is not None)
+            _check_limit("values in a figure", size, limits.figure_values)
+
+
+def _check_limit(what: str, number: int, limit: int) -> None:
+    if number > limit:
+        raise ValueError(f"more than {limit} {what}")
 
 
 def _first_problem(error: Exception) -> str:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from autograder import __version__
 from autograder.assignment import Assignment
 from autograder.errors import SubmissionError
 from autograder.report import model as report
-from autograder.sandbox.limits import Limits
+from autograder.sandbox.limits import Limits, Training, of_course
 from autograder.store import Store, digest_of
 from autograder.submission.reading import Submission, read
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from autograder.evidence import Evidence
     from autograder.sandbox.supervisor import Outcome, Sandbox
 
-Training = Literal["record", "short", "full"]
+_CUT = "Printed more than"
+_CELLS_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,11 @@ class Settings:
     isolation: str = "auto"
     use_cache: bool = True
     own_limits: Limits | None = None
-    """Other limits than those that fit the training."""
+    """Other limits than those of the assignment."""
 
-    @property
-    def limits(self) -> Limits:
-        """The limits of each execution."""
-        return self.own_limits or Limits.fitting(self.training)
+    def limits(self, assignment: Assignment) -> Limits:
+        """Return the limits of each execution: those that the assignment sets for the training, else the usual ones."""
+        return self.own_limits or of_course(assignment.tests, self.training)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Grader:
     def __init__(self, assignment: Assignment, settings: Settings, server: Path | None = None) -> None:
         self.assignment = assignment
         self.settings = settings
+        self.limits = settings.limits(assignment)
         self._server = server
         self._sandbox: Sandbox | None = None
         self._store = Store()
@@ -83,7 +85,7 @@ class Grader:
 
         self._sandbox = Sandbox(
             isolation=self.settings.isolation,
-            limits=self.settings.limits,
+            limits=self.limits,
             data=self.assignment.data,
             server=self._server,
         )
@@ -119,7 +121,7 @@ class Grader:
         """Run a submission in the sandbox and return what came out, parsed."""
         self.start()
         assert self._sandbox is not None
-        return _execute(self._sandbox, self.assignment, submission, self.settings.training)
+        return _execute(self._sandbox, self.assignment, submission, self.settings.training, self.limits)
 
     def _graded(self, submission: Submission, file: Path, student: str) -> report.Report:
         from autograder.checks import points, session
@@ -139,7 +141,7 @@ class Grader:
             status=_status(questions, self.assignment),
             questions=questions,
             findings=points.findings(results),
-            notes=submission.notes,
+            notes=(*submission.notes, *_cut_output(execution.evidence, self.limits)),
             cells=_cells(submission, execution),
             execution=execution.summary,
             fault=report.Fault(whose="student", message=execution.trouble) if execution.trouble else None,
@@ -173,7 +175,7 @@ class Grader:
                 "version": __version__,
                 "training": self.settings.training,
                 "isolation": self.settings.isolation,
-                "limits": asdict(self.settings.limits),
+                "limits": asdict(self.limits),
             }
         )
 
@@ -195,7 +197,9 @@ def course_digest(assignment: Assignment) -> str:
     return digest.hexdigest()
 
 
-def _execute(sandbox: Sandbox, assignment: Assignment, submission: Submission, training: Training) -> Execution:
+def _execute(
+    sandbox: Sandbox, assignment: Assignment, submission: Submission, training: Training, limits: Limits
+) -> Execution:
     """Run, and after a death run again with less: first without the guilty cell's statements, then definitions only."""
     from autograder import evidence as schema
     from autograder.checks.probes import load, resolved
@@ -208,14 +212,14 @@ def _execute(sandbox: Sandbox, assignment: Assignment, submission: Submission, t
         training=training,
     )
     outcomes = [sandbox.run(job)]
-    evidence = schema.parse(outcomes[0].frames)
+    evidence = schema.parse(outcomes[0].frames, limits)
     trouble = _trouble(outcomes[0], submission)
     for reduced in _salvage_plans(submission, outcomes[0]):
         if outcomes[-1].ending == "completed":
             break
         guilty = {outcome.cell for outcome in outcomes}
         outcomes.append(sandbox.run(replace(job, reduced=reduced)))
-        salvaged = schema.parse(outcomes[-1].frames)
+        salvaged = schema.parse(outcomes[-1].frames, limits)
         # A cell of which only the definitions ran, and that never had its chance, has not ended.
         salvaged.cells = [cell for cell in salvaged.cells if cell.index not in reduced - guilty]
         evidence = schema.merge(evidence, salvaged)
@@ -277,13 +281,28 @@ def _cells(submission: Submission, execution: Execution) -> tuple[report.Cell, .
     return tuple(cells)
 
 
+def _cut_output(evidence: Evidence, limits: Limits) -> tuple[str, ...]:
+    """Say where more was printed than is kept: there the text is as long as it may be, and says so at its end."""
+    printed: Counter[int] = Counter()
+    for output in evidence.outputs:
+        printed[output.index] += len(output.text)
+    cells = sorted(index for index, length in printed.items() if length > limits.output_characters)
+    notes = []
+    if cells:
+        where = ", ".join(str(index + 1) for index in cells[:_CELLS_NAMED]) + (", …" if cells[_CELLS_NAMED:] else "")
+        notes.append(f"{_CUT} {limits.output_characters:,} characters in a cell (cell {where}): the rest was cut.")
+    if printed.total() > limits.notebook_output_characters:
+        notes.append(f"{_CUT} {limits.notebook_output_characters:,} characters in all: the rest was cut.")
+    return tuple(notes)
+
+
 def _of_this_file(kept: report.Report, submission: Submission, file: Path, student: str) -> report.Report:
     """Return the kept report of an equal submission as one of this file: what differs is not what was judged."""
     document = kept.model_dump()
     document["student"] = student
     document["submission"]["file"] = str(file)
     document["execution"]["from_cache"] = True
-    document["notes"] = submission.notes
+    document["notes"] = (*submission.notes, *(note for note in kept.notes if note.startswith(_CUT)))
     return report.Report.model_validate(document)
 
 

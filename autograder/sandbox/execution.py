@@ -23,7 +23,7 @@ from autograder.sandbox import launch, processes, scratch
 from autograder.sandbox.clock import CellClock
 from autograder.sandbox.limits import MEBIBYTE, Limits
 from autograder.sandbox.protocol import Decoder, Frame, ProtocolError
-from autograder.sandbox.tree import Tree
+from autograder.sandbox.tree import Tree, Usage
 
 _RECEIVE_BYTES = 1 * MEBIBYTE
 _EXIT_WALL_SECONDS = 2.0
@@ -77,6 +77,7 @@ def run(control: socket.socket, channel: socket.socket, job: bytes, cells: froze
             execution.seen.ending, execution.seen.reason = stop.ending, str(stop)
         finally:
             execution.kill()
+        execution.say_if_memory_was_exhausted()
         return execution.seen
 
 
@@ -99,7 +100,7 @@ class _Execution:
         self._stack = stack
         self._decoder = Decoder()
         self._received_bytes = 0
-        self._output_characters = 0
+        self._output_characters = self._notebook_output_characters = 0
         self._init: int | None = None
         self._init_process: int | None = None
         self._runner: int | None = None
@@ -108,6 +109,7 @@ class _Execution:
         self._tree: Tree | None = None
         self._status: int | None = None
         self._gone = False
+        self._memory_exhausted = False
         self._started_wall = time.monotonic()
         self._clock = CellClock(limits)
         self._announced: set[int] = set()
@@ -201,8 +203,12 @@ class _Execution:
 
     def _keep_output(self, record: Any) -> bool:
         text = record.get("text") if isinstance(record, Mapping) else None
-        self._output_characters += len(text) if isinstance(text, str) else 1000
-        return self._output_characters <= self._limits.output_characters + _OUTPUT_SLACK
+        size = len(text) if isinstance(text, str) else 1000
+        self._output_characters += size
+        if self._output_characters > self._limits.output_characters + _OUTPUT_SLACK:
+            return False
+        self._notebook_output_characters += size
+        return self._notebook_output_characters <= self._limits.notebook_output_characters + _OUTPUT_SLACK
 
     def _check_stream(self) -> None:
         if self._received_bytes > self._limits.stream_bytes:
@@ -212,20 +218,25 @@ class _Execution:
 
     # Limits
 
-    def _meter(self) -> int:
-        """Measure the tree; return the number of its processes."""
+    def _meter(self) -> Usage:
+        """Measure the tree; stop it above its memory."""
         assert self._tree is not None
         usage = self._tree.measure(self._limits.memory_bytes)
         self.seen.cpu_seconds = max(self.seen.cpu_seconds, usage.cpu_seconds)
         self.seen.peak_memory_bytes = max(self.seen.peak_memory_bytes, usage.memory_bytes)
         if usage.memory_bytes > self._limits.memory_bytes:
-            raise _Stop("killed", f"stopped above {self._limits.memory_bytes / MEBIBYTE:.0f} MiB of memory")
-        return usage.processes
+            raise _Stop("killed", self._above_memory())
+        return usage
 
     def _check_limits(self) -> None:
         limits = self._limits
-        if self._meter() > limits.processes:
+        usage = self._meter()
+        if usage.processes > limits.processes:
             raise _Stop("killed", f"stopped above {limits.processes} processes at once")
+        if usage.tasks > limits.tasks:
+            raise _Stop("killed", f"stopped above {limits.tasks} processes and threads at once")
+        if usage.open_files > limits.all_open_files:
+            raise _Stop("killed", f"stopped above {limits.all_open_files} open files at once")
         if self.seen.cpu_seconds > limits.notebook_cpu_seconds:
             raise _Stop("killed", f"stopped after {limits.notebook_cpu_seconds:g} CPU seconds in all")
         if self._home is not None and (written := scratch.problem(self._home, self._processes(), limits)):
@@ -254,8 +265,8 @@ class _Execution:
         deadline = time.monotonic() + _EXIT_WALL_SECONDS
         while self._status is None and not self._gone and time.monotonic() < deadline:
             self._read_control(deadline - time.monotonic(), patient=True)
-        if self._gone and self._status is None:
-            # No submission can kill init, which alone knows how the runner ended.
+        if self._gone and self._status is None and not self._memory_exhausted:
+            # No submission can kill init, which alone knows how the runner ended; only the kernel, out of memory.
             raise ChildLost("the first process of the sandbox was killed from outside")
         raise _Stop("died", self._describe_exit())
 
@@ -297,6 +308,14 @@ class _Execution:
             raise
         self.seen.wall_seconds = time.monotonic() - self._started_wall
 
+    def say_if_memory_was_exhausted(self) -> None:
+        """Name the kernel's kill of an exhausted group by its cause; it arrives as a death like any other."""
+        if self._memory_exhausted and self.seen.ending == "died" and self._status in (None, signal.SIGKILL):
+            self.seen.ending, self.seen.reason = "killed", self._above_memory()
+
+    def _above_memory(self) -> str:
+        return f"stopped above {self._limits.memory_bytes / MEBIBYTE:.0f} MiB of memory"
+
     # The control socket
 
     def _read_control(self, timeout: float, patient: bool = False) -> None:
@@ -328,6 +347,7 @@ class _Execution:
                 self._status = message["status"]
             case "gone":
                 self._gone = True
+                self._memory_exhausted = bool(message.get("memory_exhausted"))
                 self.seen.cpu_seconds = max(self.seen.cpu_seconds, message["cpu_seconds"])
                 self.seen.peak_memory_bytes = max(self.seen.peak_memory_bytes, message["peak_resident_bytes"])
             case "failed":

@@ -44,7 +44,7 @@ class Outcome:
     died by itself, or it was killed at a limit; ``reason`` is then a sentence for the report and ``cell``
     the cell that ran. ``interrupted`` are the cells that were sent SIGINT at a soft limit.
     Seconds are of the whole process tree; ``peak_memory_bytes`` is the most that was seen of the tree, or
-    that the kernel counted for its largest process (with the libraries that it shares with others).
+    that the kernel counted for its largest process (with the libraries that it shares with others) or its group.
     """
 
     frames: tuple[Frame, ...]

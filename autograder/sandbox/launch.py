@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from autograder.sandbox import landlock, linux, namespaces, processes, seccomp, user_ids
+from autograder.sandbox import cgroups, landlock, linux, namespaces, processes, seccomp, user_ids
 from autograder.sandbox.forks import ForkGate
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.place import Place
@@ -47,13 +47,15 @@ _CHANNEL, _CONTROL, _PARENT, _LAST = 3, 4, 5, 6
 class Confinement:
     """How a child is to be confined: by what, within which limits, and what it sees.
 
-    ``as_root``: with the powers of root; otherwise a user namespace gives them.
+    ``as_root``: with the powers of root; otherwise a user namespace gives them. ``ground``: where the kernel's
+    group for it can be made.
     """
 
     backend: Backend
     limits: Limits
     place: Place
     as_root: bool = field(default_factory=user_ids.is_powerful_root)
+    ground: cgroups.Ground = field(default_factory=cgroups.find)
 
     @property
     def homes(self) -> Path:
@@ -110,7 +112,9 @@ def start(control: socket.socket, channel: socket.socket, confinement: Confineme
 def _monitor(
     parent: int, control: socket.socket, channel: socket.socket, confinement: Confinement, entry: Entry
 ) -> NoReturn:
+    group = cgroups.Group()
     try:
+        group = cgroups.Group.create(confinement.ground, confinement.limits)
         os.setsid()
         _reset_signals()
         linux.become_subreaper()
@@ -119,14 +123,17 @@ def _monitor(
             namespaces.leave_host(confinement.as_root)
             _die_with(parent)
             child = _Child(Path(namespaces.HOME), landlock.Identity(None))
-            cpu, peak = _watch_child(parent, control, channel, confinement, entry, child)
+            cpu, peak = _watch_child(parent, control, channel, confinement, entry, child, group)
         else:
             with _private_home(confinement, parent) as child:
-                cpu, peak = _watch_child(parent, control, channel, confinement, entry, child)
-        send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak)
+                cpu, peak = _watch_child(parent, control, channel, confinement, entry, child, group)
+        exhausted, peak = group.exhausted(), max(peak, group.peak_bytes())
+        group.close()
+        send(control, "gone", cpu_seconds=cpu, peak_resident_bytes=peak, memory_exhausted=exhausted)
     except BaseException as error:
         send(control, "failed", reason=_describe(error))
     finally:
+        group.close()
         os._exit(0)
 
 
@@ -160,7 +167,13 @@ def _remove(home: Path) -> None:
 
 
 def _watch_child(
-    parent: int, control: socket.socket, channel: socket.socket, confinement: Confinement, entry: Entry, child: _Child
+    parent: int,
+    control: socket.socket,
+    channel: socket.socket,
+    confinement: Confinement,
+    entry: Entry,
+    child: _Child,
+    group: cgroups.Group,
 ) -> tuple[float, int]:
     """Start init, wait for the end of its tree; return its CPU seconds and its peak memory (bytes).
 
@@ -169,6 +182,7 @@ def _watch_child(
     monitor = os.pidfd_open(os.getpid())
     init = os.fork()
     if init == 0:
+        group.enter()
         _init(monitor, control, channel, confinement, entry, child)
     os.close(monitor)
     channel.close()

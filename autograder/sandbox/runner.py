@@ -33,9 +33,8 @@ from autograder.sandbox.guest.plain import text
 from autograder.sandbox.guest.session import Session, Training
 from autograder.sandbox.guest.shell import NotebookShell, make_shell
 from autograder.sandbox.guest.snapshots import ModelTable
+from autograder.sandbox.limits import Limits
 
-THREADS = 1
-OUTPUT_CHARACTERS = 20_000
 _RESUMPTIONS_LIMIT = 20
 _ROWS_LIMIT = 256
 
@@ -60,13 +59,11 @@ class Job:
     seed: int
     training: Training
     reduced: frozenset[int]
-    threads: int
-    output_characters: int
+    limits: Limits
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> Job:
         """Read the job from its frame; it comes from the trusted side."""
-        limits = header.get("limits") or {}
         cells = [Cell(**{**cell, "exports": tuple(cell["exports"])}) for cell in header["cells"]]
         return cls(
             cells=tuple(cells),
@@ -74,8 +71,7 @@ class Job:
             seed=int(header["seed"]),
             training=header["training"],
             reduced=frozenset(header.get("reduced", ())),
-            threads=int(limits.get("threads", THREADS)),
-            output_characters=int(limits.get("output_characters", OUTPUT_CHARACTERS)),
+            limits=Limits.from_json(header.get("limits") or {}),
         )
 
     @property
@@ -107,11 +103,15 @@ class Runner:
         self._job = job
         self._channel = channel
         self._interrupts = interrupts
-        self._outputs = Outputs(channel, job.output_characters)
+        self._outputs = Outputs(channel, job.limits.output_characters, job.limits.notebook_output_characters)
         self._outputs.install()
         self._prepare_libraries()
         self._session = Session(
-            channel, ArrayTable(channel, job.seed, job.rows), ModelTable(channel), training=job.training
+            channel,
+            ArrayTable(channel, job.seed, job.rows, job.limits),
+            ModelTable(channel, job.limits),
+            training=job.training,
+            limits=job.limits,
         )
         self._figures = Figures(self._session)
         recording.install(self._session)
@@ -137,8 +137,8 @@ class Runner:
 
     def _prepare_libraries(self) -> None:
         with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(self._job.threads)
-            tf.config.threading.set_inter_op_parallelism_threads(self._job.threads)
+            tf.config.threading.set_intra_op_parallelism_threads(self._job.limits.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(self._job.limits.threads)
         keras.utils.set_random_seed(self._job.seed % 2**32)
         # There is no network: an installer shall say so at once.
         os.environ |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

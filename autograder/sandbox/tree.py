@@ -1,4 +1,4 @@
-"""Meter the process tree of one execution from outside: CPU seconds, memory and the number of processes.
+"""Meter the process tree of one execution from outside: CPU seconds, memory, and the number of processes and threads.
 
 Everything is read from a /proc that the confined side can not change. Of a private process id namespace
 that /proc shows the whole tree and nothing else, however its members have detached themselves.
@@ -13,15 +13,22 @@ from dataclasses import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _READ_BYTES = 4096
+_CPU, _THREADS = slice(11, 15), 17  # fields of ``stat``, counted from the state on
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a tree has used (``cpu_seconds``, with all its dead) and uses now (memory, processes)."""
+    """What a tree has used (``cpu_seconds``, with all its dead) and uses now.
+
+    ``tasks`` are processes and threads together; ``open_files`` are descriptors of all processes. Behind each of these
+    may stand memory that belongs to no process, such as the buffers of a socket.
+    """
 
     cpu_seconds: float
     memory_bytes: int
     processes: int
+    tasks: int
+    open_files: int
 
 
 class Tree:
@@ -42,11 +49,12 @@ class Tree:
         """
         stats = dict(self._stats())
         members = stats if self._root is None else self._descendants(stats)
-        ticks = sum(sum(int(field) for field in stats[process][11:15]) for process in members)
+        ticks = sum(sum(int(field) for field in fields[_CPU]) for fields in members.values())
         memory = sum(self._unshared_bytes(process) for process in members)
         if memory > memory_limit and len(members) > 1:
             memory = self._proportional_bytes(members, memory_limit)
-        return Usage(ticks / _TICKS, memory, len(members))
+        tasks = sum(int(fields[_THREADS]) for fields in members.values())
+        return Usage(ticks / _TICKS, memory, len(members), tasks, sum(map(self._open_files, members)))
 
     def _stats(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (process id, the fields of its ``stat`` from the state on)."""
@@ -68,21 +76,31 @@ class Tree:
         return found
 
     def _unshared_bytes(self, process: int) -> int:
-        """Return anonymous and shared memory; mapped files (the libraries) are not the student's."""
-        lines = self._read(f"{process}/status").splitlines()
-        values = [line.split()[1] for line in lines if line.startswith(("RssAnon:", "RssShmem:"))]
-        return sum(int(value) for value in values) * 1024
+        """Return anonymous and shared memory, and page tables; mapped files (the libraries) are not the student's."""
+        return self._kilobytes(f"{process}/status", ("RssAnon:", "RssShmem:", "VmPTE:")) * 1024
+
+    def _open_files(self, process: int) -> int:
+        with contextlib.suppress(OSError):  # it has ended, or is init, which can not be looked into
+            descriptor = os.open(f"{process}/fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._proc)
+            try:
+                return len(os.listdir(descriptor))  # noqa: PTH208 (a descriptor is no path)
+            finally:
+                os.close(descriptor)
+        return 0
 
     def _proportional_bytes(self, processes: dict[int, list[str]], limit: int) -> int:
         total = 0
         for process in processes:
-            text = self._read(f"{process}/smaps_rollup")
-            # Init can not be looked into; it holds nothing but what it shares with the fork server.
-            lines = [line for line in text.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
-            total += sum(int(line.split()[1]) for line in lines) * 1024
+            # Init can not be looked into; it holds little but what it shares with the fork server.
+            total += self._kilobytes(f"{process}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) * 1024
+            total += self._kilobytes(f"{process}/status", ("VmPTE:",)) * 1024
             if total > limit:
                 break
         return total
+
+    def _kilobytes(self, name: str, fields: tuple[str, ...]) -> int:
+        lines = self._read(name).splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(fields))
 
     def _read(self, name: str) -> str:
         with contextlib.suppress(OSError):

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.evidence import DTYPES, RECORD_LIMIT, TEXT_LIMIT, Evidence, merge, parse
+from autograder.evidence import DTYPES, TEXT_LIMIT, Evidence, merge, parse
+from autograder.sandbox.limits import Limits
 from autograder.sandbox.protocol import Decoder, Frame, ProtocolError, encode
 
 BLOB = np.arange(6, dtype="<f4").tobytes()
@@ -244,8 +245,8 @@ def test_deep_wide_and_many_records_are_bounded():
         [*whole(), frame("model", {**MODEL, "config": deep}), frame("model", {**MODEL, "config": [0] * 60_000})]
     )
     assert len(evidence.malformed) == 2
-    many = parse(frame("output", VALID["output"]) for _ in range(RECORD_LIMIT + 50))
-    assert len(many.outputs) == RECORD_LIMIT and "more than" in many.malformed[-1]
+    many = parse(frame("output", VALID["output"]) for _ in range(Limits().frames + 50))
+    assert len(many.outputs) == Limits().frames and "more than" in many.malformed[-1]
 
 
 def test_what_is_sent_is_what_is_parsed():

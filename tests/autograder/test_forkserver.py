@@ -136,10 +136,10 @@ ORDINARY = [
     "!echo hello > y; cat y",
     "from concurrent.futures import ThreadPoolExecutor\n"
     "with ThreadPoolExecutor(4) as pool: print(sum(pool.map(abs, [1, -2])))",
-    "import matplotlib.pyplot as plt\nplt.plot([1, 2])\n"
-    "plt.savefig('/tmp/a.png')\nplt.savefig('a.png')\nprint('on')",
+    "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('/tmp/a.png')\nplt.savefig('a.png')\nprint('on')",
     "import asyncio, psutil\nawait asyncio.sleep(0)\nprint(psutil.virtual_memory().total > 0, psutil.cpu_count() > 0)",
-    "import os, shutil, tempfile\nshutil.copy2('x.csv', tempfile.mkdtemp())\nprint(os.path.expanduser('~') == os.getcwd())",
+    "import os, shutil, tempfile\nshutil.copy2('x.csv', tempfile.mkdtemp())\n"
+    "print(os.path.expanduser('~') == os.getcwd())",
 ]
 
 

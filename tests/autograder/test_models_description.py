@@ -391,6 +391,31 @@ def test_absurd_sizes_are_found_before_anything_is_built(model: Any) -> None:
         shapes(parse(entry), IMAGE)
 
 
+@pytest.mark.parametrize(
+    ("build", "shape", "above"),
+    [
+        (lambda extra: [layers.ReLU() for _ in range(300 + extra)], (4,), "more than 300 layers"),
+        (lambda extra: [layers.Dense(50_000, use_bias=bool(extra))], (1_000,), "more than 50,000,000 parameters"),
+        (lambda extra: [layers.RepeatVector(10**6), *[layers.Flatten()] * extra], (100,), "or 100,000,000 outputs"),
+    ],
+)
+def test_sizes_of_models_are_bounded_at_their_edge(build: Any, shape: tuple[int, ...], above: str) -> None:
+    below, larger = (configuration(keras.Sequential(build(extra))) for extra in (0, 1))
+    shapes(parse(below), shape)
+    with pytest.raises(TooLarge, match=above):
+        shapes(parse(larger), shape)
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(6, False), (7, True)])
+def test_nesting_is_bounded_at_its_edge(depth: int, refused: bool) -> None:
+    config = configuration(keras.Sequential([layers.Flatten()]))
+    for _ in range(depth):
+        inner = {**config, "module": "keras", "registered_name": None}
+        config = {"class_name": "Sequential", "config": {**config["config"], "layers": [inner]}}
+    with pytest.raises(TooLarge, match="nested more than 6 deep") if refused else contextlib.nullcontext():
+        parse(config)
+
+
 def test_models_nested_without_end_are_too_large() -> None:
     config = configuration(keras.Sequential([layers.Flatten()]))
     for _ in range(20):

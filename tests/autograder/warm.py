@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.evidence import CellOutcome, Evidence, parse
+from autograder.sandbox.limits import Limits
 from autograder.sandbox.protocol import Decoder, Frame, encode
 
 TIMEOUT = 240
@@ -26,9 +27,9 @@ TIMEOUT = 240
 class Run:
     """The frames of one execution and the evidence in them."""
 
-    def __init__(self, frames: list[Frame]) -> None:
+    def __init__(self, frames: list[Frame], limits: Limits | None = None) -> None:
         self.frames = frames
-        self.evidence: Evidence = parse(frames)
+        self.evidence: Evidence = parse(frames, limits)
 
     def cell(self, index: int) -> CellOutcome:
         return next(cell for cell in self.evidence.cells if cell.index == index)
@@ -80,7 +81,7 @@ def run(cells: Sequence[Any], **options: Any) -> Run:
     """Run cells (sources, or dictionaries of a planned cell) to the end; what comes out must be well formed."""
     channel, _ = warm().start(job(cells, **options))
     with channel:
-        result = Run(list(frames(channel)))
+        result = Run(list(frames(channel)), Limits(**(options.get("limits") or {})))
     assert result.evidence.malformed == []
     return result
 

@@ -11,14 +11,13 @@ import numpy as np
 
 from autograder.sandbox.guest.channel import Blobs, Channel
 from autograder.sandbox.guest.plain import NotPlain, name, numbers_of
+from autograder.sandbox.limits import Limits
 
 FIRST_ROWS = 8
 SAMPLED_ROWS = 32
 _BLOCK = 65_536
-_VALUES_LIMIT = 1_000_000
 _EXACT_VALUES = 4_096
 _FINGERPRINT_VALUES = 4_096
-_TABLE_LIMIT = 4_000
 _LIST_LIMIT = 200_000
 
 Floats = np.ndarray[Any, Any]
@@ -27,8 +26,9 @@ Floats = np.ndarray[Any, Any]
 class ArrayTable:
     """The arrays sent so far. Equal lengths are sampled at equal rows, so that pairs stay pairs."""
 
-    def __init__(self, channel: Channel, seed: int, rows: int = SAMPLED_ROWS) -> None:
+    def __init__(self, channel: Channel, seed: int, rows: int = SAMPLED_ROWS, limits: Limits | None = None) -> None:
         self._channel = channel
+        self._limits = limits or Limits()
         self._seed = seed
         self._rows = max(rows, SAMPLED_ROWS)
         self._sampled: dict[int, np.ndarray[Any, Any]] = {}
@@ -40,10 +40,10 @@ class ArrayTable:
         if found is None:
             return None
         array, dtype = found
-        view = _View(name(dtype), array if array.ndim else array.reshape(1), self.sample)
+        view = _View(name(dtype), array if array.ndim else array.reshape(1), self.sample, self._limits)
         digest = view.digest
         if digest not in self._known:
-            if len(self._known) >= _TABLE_LIMIT:
+            if len(self._known) >= self._limits.arrays:
                 return None
             self._known[digest] = self._channel.row("array", view.record)
         return self._known[digest]
@@ -63,16 +63,17 @@ class ArrayTable:
 class _View:
     """One array on its way out."""
 
-    def __init__(self, dtype: str, array: Floats, sample: Any) -> None:
+    def __init__(self, dtype: str, array: Floats, sample: Any, limits: Limits) -> None:
         self._dtype = dtype
         self._array = array
         self._row_numbers = sample(len(array))
+        self._values_limit = limits.array_values
 
     @cached_property
     def _rows(self) -> np.ndarray[Any, Any]:
         """The rows to export: fewer where rows are large, so that the values stay bounded."""
         row_size = max(1, math.prod(self._array.shape[1:]))
-        rows: np.ndarray[Any, Any] = self._row_numbers[: _VALUES_LIMIT // row_size]
+        rows: np.ndarray[Any, Any] = self._row_numbers[: self._values_limit // row_size]
         return rows
 
     @cached_property

@@ -24,12 +24,10 @@ from matplotlib.lines import Line2D
 from autograder.sandbox.guest.channel import Blobs
 from autograder.sandbox.guest.plain import text
 from autograder.sandbox.guest.session import Session
+from autograder.sandbox.limits import Limits
 
 AXES_LIMIT = 100
-PICTURES_LIMIT = 200
-VALUES_LIMIT = 1_000_000
 POINTS_LIMIT = 100_000
-FIGURES_PER_CELL = 60
 _TITLE_LIMIT = 500
 
 
@@ -60,9 +58,9 @@ class Figures:
 
     def record(self, figure: Any) -> None:
         """Send a figure as it stands unless it was sent in this state."""
-        if self.muted or self._session.probe or len(self._sent) >= FIGURES_PER_CELL:
+        if self.muted or self._session.probe or len(self._sent) >= self._session.limits.figures:
             return
-        extract = _Extract()
+        extract = _Extract(self._session.limits)
         axes = extract.axes(figure)
         if not any(entry["pictures"] or entry["points"] for entry in axes) and not extract.truncated:
             return
@@ -104,7 +102,8 @@ class Figures:
 class _Extract:
     """The contents of one figure, bounded in number and size."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self.blobs = Blobs()
         self.truncated = False
         self._pictures = 0
@@ -146,7 +145,7 @@ class _Extract:
         usual = values.ndim in (2, 3) and min(values.shape[:2]) > 1
         if not usual or values.dtype.kind not in "biuf" or not self._fits(values.size, 1):
             return []
-        if self._pictures >= PICTURES_LIMIT:
+        if self._pictures >= self._limits.figure_images:
             self.truncated = True
             return []
         self._pictures += 1
@@ -174,7 +173,7 @@ class _Extract:
         ]
 
     def _fits(self, values: int, blobs: int) -> bool:
-        if self._values + values > VALUES_LIMIT or self.blobs.full:
+        if self._values + values > self._limits.figure_values or self.blobs.full:
             self.truncated = True
             return False
         self._values += values

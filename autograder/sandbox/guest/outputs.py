@@ -25,14 +25,19 @@ _READ_BYTES = 1 << 16
 
 
 class Outputs:
-    """The texts of the present cell. ``limit`` bounds the characters that are kept for a cell."""
+    """The texts of the present cell.
 
-    def __init__(self, channel: Channel, limit: int) -> None:
+    ``limit`` bounds the characters that are kept for a cell, ``notebook_limit`` those of all cells together.
+    """
+
+    def __init__(self, channel: Channel, limit: int, notebook_limit: int) -> None:
         self._channel = channel
         self._limit = limit
+        self._notebook_left = notebook_limit
         self._lock = threading.RLock()
         self._cell = 0
-        self._left = limit
+        self._left = min(limit, notebook_limit)
+        self._is_cut = False
         self._pending: dict[Stream, bytearray] = {"stdout": bytearray(), "stderr": bytearray(), "result": bytearray()}
         self._read: dict[int, Stream] = {}
         self._write: dict[int, int] = {}
@@ -59,7 +64,7 @@ class Outputs:
         self._drain()
         with self._lock:
             self._send_pending()
-            self._cell, self._left = cell, self._limit
+            self._cell, self._left, self._is_cut = cell, min(self._limit, self._notebook_left), False
         self._restore()
 
     def finish(self) -> None:
@@ -117,7 +122,7 @@ class Outputs:
         pending = self._pending[stream]
         if len(pending) < self._left + 4 * _CHUNK:
             pending += data
-        if len(pending) > 4 * _CHUNK and self._left > 0:
+        if len(pending) > 4 * _CHUNK and not self._is_cut:
             # Cut at a line's end, so that what a carriage return overwrites is seen as a whole.
             end = pending.rfind(b"\n") + 1 or len(pending)
             self._send(stream, bytes(pending[:end]))
@@ -130,12 +135,14 @@ class Outputs:
                 pending.clear()
 
     def _send(self, stream: Stream, data: bytes) -> None:
-        if self._left <= 0:
+        if self._is_cut:
             return
-        shown = _as_seen(data.decode("utf-8", "replace"))[: self._left]
-        shown = without_paths(shown.replace("\b", ""))
+        whole = _as_seen(data.decode("utf-8", "replace"))
+        shown = without_paths(whole[: self._left].replace("\b", ""))
+        self._is_cut = len(whole) > self._left
         self._left -= len(shown)
-        if self._left <= 0:
+        self._notebook_left -= len(shown)
+        if self._is_cut:
             shown += "\n[more was printed and is left out]\n"
         for start in range(0, len(shown), _CHUNK):
             part = text(shown[start : start + _CHUNK])

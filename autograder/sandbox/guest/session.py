@@ -12,6 +12,7 @@ from autograder.sandbox.guest.arrays import ArrayTable
 from autograder.sandbox.guest.channel import Channel
 from autograder.sandbox.guest.plain import text, type_name
 from autograder.sandbox.guest.snapshots import ModelTable
+from autograder.sandbox.limits import Limits
 
 Training = Literal["record", "short", "full"]
 
@@ -31,6 +32,7 @@ class Session:
     arrays: ArrayTable
     models: ModelTable
     training: Training = "record"
+    limits: Limits = field(default_factory=Limits)
     cell: int = 0
     probe: tuple[str, str] | None = None
     probe_compilations: list[dict[str, Any]] = field(default_factory=list)

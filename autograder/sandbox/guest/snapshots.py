@@ -14,10 +14,9 @@ import numpy as np
 
 from autograder.sandbox.guest.channel import Blobs, Channel
 from autograder.sandbox.guest.plain import NotPlain, plain, text, type_name
+from autograder.sandbox.limits import Limits
 
-PARAMETERS_LIMIT = 2_000_000
 WEIGHTS_LIMIT = 400
-_TABLE_LIMIT = 1_500
 
 
 class Identities:
@@ -49,7 +48,8 @@ def _strong(item: object) -> Callable[[], Any]:
 class ModelTable:
     """The models sent so far, the variables that were trained, and how each model was compiled."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self.identities = Identities()
         self.compilations: dict[int, dict[str, Any]] = {}
         self._channel = channel
@@ -65,10 +65,10 @@ class ModelTable:
         were the last time.
         """
         identity = self.identities.number(model)
-        weights = _weights(model)
+        weights = _weights(model, self._limits.model_parameters)
         state = self._state(identity, weights)
         last = self._last.get(identity)
-        if last is not None and ((last[0] == state and not configuration) or len(self._sent) >= _TABLE_LIMIT):
+        if last is not None and ((last[0] == state and not configuration) or len(self._sent) >= self._limits.models):
             return last[1]
         record = self._record(model, identity, weights)
         digest = hashlib.blake2b(state, digest_size=16)
@@ -130,11 +130,11 @@ def _configuration(model: Any) -> tuple[Any, str]:
     return config, f"{type_name(model)} is a class of the notebook's own" if own else ""
 
 
-def _weights(model: Any) -> list[tuple[Any, np.ndarray[Any, Any] | None]]:
+def _weights(model: Any, limit: int) -> list[tuple[Any, np.ndarray[Any, Any] | None]]:
     """Return the variables of a model with their values; without values when they are too many."""
     variables = _quietly(lambda: list(model.weights), [])[:10_000]
     size = sum(math.prod(_shape(variable)) for variable in variables)
-    if size > PARAMETERS_LIMIT or len(variables) > WEIGHTS_LIMIT:
+    if size > limit or len(variables) > WEIGHTS_LIMIT:
         return [(variable, None) for variable in variables]
     return [(variable, _quietly(partial(_values, variable), None)) for variable in variables]
 
