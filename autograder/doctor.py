@@ -213,8 +213,8 @@ def _enforced(bound: Bound, backend: str) -> list[str]:
         # Counted for a user id, which only root can keep apart from others.
         if bound.name == "tasks" and not (backend == "landlock" and user_ids.is_powerful_root()):
             here.discard("process")
-    if "mount" in here or backend == "none":
-        here -= {"watch"} if "mount" in bound.by else set()
+    if "mount" in here:
+        here.discard("watch")
     return [words for by, words in ENFORCERS.items() if by in here] or ["nothing here"]
 
 
