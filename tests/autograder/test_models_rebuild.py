@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 from architectures import configuration, random_input_shape, random_layers
-from hypothesis import given, settings
+from hostile_text import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
@@ -410,7 +411,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(value=JSON)
 def test_any_compilation_is_read_without_an_exception(value: Any) -> None:
     loss = normalise_loss(value)
