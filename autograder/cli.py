@@ -262,13 +262,14 @@ def _grade(options: argparse.Namespace) -> int:
     from autograder.batch import default_jobs, grade_all
     from autograder.progress import Progress
     from autograder.report.table import render_table
+    from autograder.scratch import scratch_folder
     from autograder.submission.discovery import discover
     from autograder.submission.notebook import shown
 
     assignment = _assignment(options)
     settings = _settings(options)
-    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-        found = discover(options.paths, assignment.name, Path(scratch))
+    with scratch_folder() as scratch:
+        found = discover(options.paths, assignment.name, scratch)
         for sentence in (*found.problems, *found.notes):
             _complain(sentence)
         if not found.submissions:

@@ -101,7 +101,7 @@ def test_messages_of_a_notebook_that_is_checked_command_no_build(graded: Printed
 
 
 def test_arguments_that_a_shell_made_of_file_names_command_no_build(graded: Printed, tmp_path: Path) -> None:
-    for name in ("-x\n::error::y.ipynb", "--x\n##[error]y.ipynb", "x\n::error::y.ipynb"):
+    for name in ("-x\n::error::y.ipynb", "--x\n##[error]y.ipynb", "x\n::error::y.ipynb", "##[error]y.ipynb"):
         (tmp_path / name).write_text("{")
         for arguments in (("grade", name), ("check", name)):
             result = autograder(*arguments, "--out", tmp_path / "out", cache=graded.cache)
