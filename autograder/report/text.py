@@ -19,10 +19,10 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 ELLIPSIS = "…"
 
 # Terminal sequences: CSI (colours, cursor), strings up to their terminator (titles, links), two-byte ones.
-# A string ends where another one begins, so that no part of a text is looked at again and again.
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*+(?:\x07|\x1b\\|\x9c)"
+    # What opens such a string is no part of it: else many of them would be looked at over and over.
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\x9d\x90\x98\x9e\x9f]*+(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
