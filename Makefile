@@ -18,7 +18,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation calibration take-out fuzz pictures doctor lock clean
+.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration take-out fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -72,6 +72,10 @@ benchmark-isolation: setup  ## measure what isolation adds to a submission (some
 	@echo "benchmark-isolation: letting the backends take turns"
 	$(BIN)/python benchmarks/isolation.py
 
+soak: setup  ## grade 300 mixed submissions twice, see that nothing grows or differs; writes docs/soak.md (an hour or two)
+	@echo "soak: grading hundreds of submissions, twice"
+	$(BIN)/python benchmarks/soak.py
+
 calibration: setup  ## measure how often the grader's own training errs, and write docs/calibration.md
 	@echo "calibration: training each design again and again (some minutes)"
 	$(BIN)/python benchmarks/denoising.py
@@ -80,9 +84,9 @@ take-out: setup  ## take important things out, one at a time, and see that tests
 	@echo "take-out: changing the working tree for a while"
 	$(BIN)/python scripts/take_out.py
 
-fuzz: setup  ## look for new examples that break a property (the gate tries the same ones each time)
+fuzz: setup  ## look for new examples that break a property (the gate tries the same ones each time); writes docs/fuzzing.md
 	@echo "fuzz: running the property tests with random examples, ROUNDS times"
-	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=fuzz || exit 1; done
+	$(BIN)/python benchmarks/fuzz.py --rounds $(ROUNDS)
 
 pictures: setup  ## make the picture of the README from OUT (needs Debian's chromium)
 	@echo "pictures: taking pictures of $(OUT)"

@@ -24,7 +24,7 @@ from autograder.errors import SubmissionError
 from autograder.grade import Grader, Settings, course_digest
 from autograder.progress import Progress
 from autograder.report import summary as summaries
-from autograder.report.files import read_report, write_report, write_text
+from autograder.report.files import read_report, sweep, write_report, write_text
 from autograder.report.formats import FORMATS
 from autograder.report.model import Execution, Fault, Question, Report, Submission
 from autograder.report.text import folder_name, one_line
@@ -71,6 +71,8 @@ def grade_all(
     GraderFault when this machine can not grade; what was graded is on disk.
     """
     items = items_of(assignment, submissions, settings, labels or {})
+    for folder in (out, *(out / item.folder for item in items)):
+        sweep(folder)
     results = _Results(assignment, out, formats, len(items), progress)
     progress.begin(len(items))
     try:

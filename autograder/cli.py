@@ -50,12 +50,12 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the complaint, and exit with 2."""
-        from autograder.report.text import clean
+        from autograder.report.text import clean, without_commands
 
         if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
             message += "." + did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
         self.print_usage(sys.stderr)
-        self.exit(EXIT_INPUT, f"{self.prog}: error: {clean(message)}\n")
+        self.exit(EXIT_INPUT, f"{self.prog}: error: {without_commands(clean(message))}\n")
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Complain of arguments that the command does not know."""
@@ -118,7 +118,7 @@ def _unexpected(error: Exception) -> int:
     if os.environ.get("AUTOGRADER_TRACEBACK"):
         import traceback
 
-        traceback.print_exc()
+        _say(traceback.format_exc())
     _complain(
         f"unexpected {type(error).__name__}: {error}. This is a fault of the autograder or of this machine, of no "
         "submission; what was graded is kept. AUTOGRADER_TRACEBACK=1 shows where it happened."
@@ -262,13 +262,14 @@ def _grade(options: argparse.Namespace) -> int:
     from autograder.batch import default_jobs, grade_all
     from autograder.progress import Progress
     from autograder.report.table import render_table
+    from autograder.scratch import scratch_folder
     from autograder.submission.discovery import discover
     from autograder.submission.notebook import shown
 
     assignment = _assignment(options)
     settings = _settings(options)
-    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-        found = discover(options.paths, assignment.name, Path(scratch))
+    with scratch_folder() as scratch:
+        found = discover(options.paths, assignment.name, scratch)
         for sentence in (*found.problems, *found.notes):
             _complain(sentence)
         if not found.submissions:
@@ -458,8 +459,10 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 def _show(text: str) -> None:
     """Write a command's results to the standard output; raise InputError when it takes no more."""
+    from autograder.report.text import without_commands
+
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(without_commands(text))
         sys.stdout.flush()
     except OSError as error:
         # The interpreter would complain once more when it flushes at its end.
@@ -476,4 +479,6 @@ def _complain(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    from autograder.report.text import without_commands
+
+    print(without_commands(text), file=sys.stderr, flush=True)

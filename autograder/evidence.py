@@ -20,6 +20,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     PlainValidator,
     ValidationError,
@@ -34,6 +35,8 @@ TEXT_LIMIT = 4_000
 ELEMENT_LIMIT = 4_000_000
 JSON_DEPTH_LIMIT = 24
 JSON_NODE_LIMIT = 50_000
+FAULT_LIMIT = 100
+"""Faults of one record of which the first is told; of more only their number, since to list them takes memory."""
 DTYPES = {"<f4": np.float32, "<f8": np.float64, "|u1": np.uint8, "<i8": np.int64, "|b1": np.bool_}
 
 
@@ -100,8 +103,9 @@ Count = Annotated[int, Field(ge=0, le=2**62)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Array = Annotated[np.ndarray[Any, Any], PlainValidator(_array)]
 Json = Annotated[Any, PlainValidator(_bounded_json)]
-Sequence_ = Annotated[tuple[T, ...], BeforeValidator(_tuple), Field(max_length=10_000)]
-Shape = Annotated[tuple[Count, ...], BeforeValidator(_tuple), Field(max_length=8)]
+# The first fault is enough: a million of them would take gigabytes.
+Sequence_ = Annotated[tuple[T, ...], FailFast(), BeforeValidator(_tuple), Field(max_length=10_000)]
+Shape = Annotated[tuple[Count, ...], FailFast(), BeforeValidator(_tuple), Field(max_length=8)]
 
 
 class Record(BaseModel):
@@ -430,6 +434,8 @@ def _check_limit(what: str, number: int, limit: int) -> None:
 
 def _first_problem(error: Exception) -> str:
     if isinstance(error, ValidationError):
+        if error.error_count() > FAULT_LIMIT:
+            return f"{error.error_count()} faults"
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return f"{where[:100]}: {first['msg'][:100]}"

@@ -18,13 +18,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 from autograder import errors
+from autograder.sandbox import linux
 
 MakeWork = Callable[[], AbstractContextManager[Callable[[str], str]]]
 """Makes what a worker does, in the worker, once: a picklable function of no arguments."""
@@ -233,9 +234,22 @@ def _main(connection: Connection, make: MakeWork, log: Path) -> None:
     signal.signal(signal.SIGINT, lambda number, frame: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _redirect_output(log)
+    if not _bound_to_parent():
+        return
     # A parent that has gone away is no reason to complain.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _work(connection, make)
+
+
+def _bound_to_parent() -> bool:
+    """Have this process end with its parent, however that ends; False where the parent is gone already.
+
+    A worker hears of it by itself only when its submission is done, which may take an hour.
+    """
+    if sys.platform == "linux":
+        linux.die_with_parent()
+    parent = parent_process()
+    return parent is not None and parent.is_alive()
 
 
 def _work(connection: Connection, make: MakeWork) -> None:

@@ -2,6 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("gate", COMMON, derandomize=True)
+settings.register_profile("fuzz", COMMON, max_examples=500, print_blob=True)
 settings.load_profile("gate")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterable
@@ -29,6 +31,7 @@ def write_text(path: Path, text: str) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+                _lock(descriptor)
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -40,6 +43,14 @@ def write_text(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise InputError(f"can not write {shown(str(path))}: {_why(path, error)}") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the halves of files that a killed process left in a folder; those that are being written stay."""
+    for path in folder.glob(".*.part"):
+        with contextlib.suppress(OSError), path.open("r+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def write_report(folder: Path, report: Report, formats: Iterable[str]) -> None:
@@ -73,6 +84,12 @@ def _why(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error.strerror}; free some space, then run the same command again to go on"
     return f"{error.strerror or error}; choose another folder with --out"
+
+
+def _lock(descriptor: int) -> None:
+    """Show that a file is being written, for as long as it is open; void on a disk that knows no locks."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _umask() -> int:

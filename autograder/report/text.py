@@ -21,7 +21,8 @@ ELLIPSIS = "…"
 # Terminal sequences: CSI (colours, cursor), strings up to their terminator (titles, links), two-byte ones.
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    # What opens such a string is no part of it: else many of them would be looked at over and over.
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\x9d\x90\x98\x9e\x9f]*+(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
@@ -30,8 +31,13 @@ _INVISIBLE = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\U00
 # Control characters other than tab and line feed, surrogates, and what XML forbids.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOT_IN_FOLDER_NAMES = re.compile(r"[^\w.@+ ()-]+")
-# The full-width signs begin a formula in some spreadsheets.
-_FORMULA = re.compile("[=+\\-@＝＋－＠]")
+# In front of a formula some spreadsheets drop spaces, quotes and signs that are not seen; some know the wide and
+# the small forms of its first sign. In many countries a semicolon begins the next cell, quoted or not.
+_FORMULA = re.compile("(^|;)([\\s\"'`\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff]*[=+\\-@\u2212＝＋－＠﹦﹢﹣﹫])")
+# What the services that run commands of a build obey in its output: GitHub at the start of a line, whatever spaces
+# stand there, and in its older form, as Azure and TeamCity, anywhere.
+_LINE_COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:)")
+_COMMAND = re.compile(r"##(\w*)\[")
 
 
 def clean(value: str, limit: int = TEXT_LIMIT) -> str:
@@ -59,11 +65,18 @@ def one_line(value: str, limit: int = LINE_LIMIT) -> str:
 
 
 def csv_cell(value: str | float | int | None) -> str | float | int | None:
-    """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe in front."""
+    """Return a cell that no spreadsheet takes for a formula, nor any part of it: such text gets an apostrophe."""
     if not isinstance(value, str):
         return value
-    text = one_line(value)
-    return "'" + text if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'\2", one_line(value))
+
+
+def without_commands(text: str) -> str:
+    """Return text of which no line is a command to the service that runs a build and reads what it prints.
+
+    ``::error::`` and ``##[error]`` lose one sign to another that looks like it, so that the text is as wide as before.
+    """
+    return _COMMAND.sub(r"##\1(", _LINE_COMMAND.sub("\\1\N{MODIFIER LETTER COLON}", text))
 
 
 def folder_name(student: str) -> str:

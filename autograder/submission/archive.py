@@ -15,8 +15,10 @@ from autograder.submission.notebook import FILE_LIMIT, shown
 DEPTH_LIMIT = 9
 MEMBER_LIMIT = 20_000
 SIZE_LIMIT = 2 * 1024**3
-UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-"""What reading a zip or one of its members raises: damaged, encrypted, of an unknown kind, there twice."""
+UNREADABLE = (
+    OSError, ValueError, RuntimeError, EOFError, MemoryError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
+)  # fmt: skip
+"""What reading a zip or one of its members raises: damaged, encrypted, of an unknown kind, there twice, too large."""
 _ENCRYPTED = 0x1
 
 
@@ -56,6 +58,8 @@ def reason(error: Exception) -> str:
         return "it is no zip, or it is damaged; make or download it again"
     if isinstance(error, OSError):
         return error.strerror or "it is not there"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
     return str(error) or type(error).__name__
 
 
@@ -64,6 +68,8 @@ def _unpack_member(
 ) -> int:
     """Write one member of a zip and return its size; raise ValueError on one that wants to go elsewhere."""
     target = folder / inside
+    if not inside.name:
+        raise ValueError("it has no name")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise ValueError("it is a link or a device")
     if inside.is_absolute() or ".." in inside.parts or len(inside.parts) > DEPTH_LIMIT:

@@ -6,7 +6,8 @@ import textwrap
 import time
 
 import pytest
-from hypothesis import given, settings
+from hostile_text import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.assignment import Assignment, Question
@@ -401,7 +402,7 @@ def test_weights_share_the_points_of_a_question(total, results, expected):
     assert points.shared(total, results) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.integers(1, 40).map(lambda halves: halves / 2),
     st.lists(

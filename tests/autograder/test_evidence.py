@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hostile_text import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.evidence import DTYPES, TEXT_LIMIT, Evidence, merge, parse
@@ -154,7 +156,7 @@ def assert_sound(evidence: Evidence) -> None:
     [text.encode("utf-8") for text in evidence.malformed]
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(st.lists(damaged(), min_size=1, max_size=4))
 def test_damaged_records_never_raise_and_never_pass_unsound(records):
     evidence = parse([*whole(), *(frame(event, record) for event, record in records)])
@@ -166,17 +168,60 @@ def test_damaged_records_never_raise_and_never_pass_unsound(records):
     assert accepted - placeholders + len(evidence.malformed) == len(VALID) + len(records), "nothing is lost silently"
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.lists(st.tuples(st.sampled_from([*VALID, "end", "job", "surprise"]) | junk, junk), max_size=6))
 def test_junk_never_raises(records):
     assert_sound(parse(Frame({"event": event, "record": record}, (BLOB,)) for event, record in records))
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(st.binary(max_size=400))
 def test_bytes_that_are_no_frames_never_reach_the_parser(data):
     with contextlib.suppress(ProtocolError):
         assert_sound(parse(Decoder().feed(data)))
+
+
+STREAM = b"".join(encode({"event": event, "record": record}, [BLOB]) for event, record in VALID.items())
+
+
+@examples(200)
+@given(
+    st.lists(st.tuples(st.integers(0, len(STREAM) - 1), st.integers(0, 4), st.binary(max_size=4)), max_size=6),
+    st.integers(1, 2000),
+)
+def test_a_stream_of_which_bytes_are_changed_is_evidence_or_a_protocol_error(changes, size):
+    stream = bytearray(STREAM)
+    for start, length, content in changes:
+        stream[start : start + length] = content
+    decoder = Decoder()
+    with contextlib.suppress(ProtocolError):
+        pieces = (bytes(stream[start : start + size]) for start in range(0, len(stream), size))
+        assert_sound(parse(frame for piece in pieces for frame in decoder.feed(piece)))
+
+
+MANY = 300_000
+
+
+@pytest.mark.parametrize(
+    ("event", "change", "told"),
+    [
+        ("array", {"rows": [-1] * MANY}, "array: rows.0"),
+        ("array", {"shape": [-1] * MANY}, "array: shape.0"),
+        ("model", {"weights": [0] * MANY}, "model: weights.0"),
+        ("figure", {"axes": [{}] * MANY}, "figure: axes.0"),
+        ("cell", {f"surprise {number}": 0 for number in range(MANY)}, f"cell: {MANY} faults"),
+    ],
+)
+def test_a_record_of_many_faults_takes_no_memory_for_each(event, change, told):
+    hostile = frame(event, {**VALID[event], **change})
+    tracemalloc.start()
+    try:
+        (problem,) = parse([*whole(), hostile]).malformed
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert problem.startswith(told)
+    assert most < 40 * MANY
 
 
 @pytest.mark.parametrize(

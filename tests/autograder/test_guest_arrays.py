@@ -8,7 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hostile_text import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as extra
 
@@ -32,7 +33,7 @@ class Kept:
         return len(self.records) - 1
 
 
-@settings(deadline=None, max_examples=80)
+@examples(80)
 @given(st.sampled_from(TYPES).flatmap(lambda t: extra.arrays(t, extra.array_shapes(max_dims=3, max_side=6))))
 def test_figures_are_numpys_over_the_finite_values(array):
     minimum, maximum, mean, deviation, finite = statistics(array)
@@ -118,7 +119,7 @@ hostile = st.recursive(
 )
 
 
-@settings(deadline=None)
+@examples(100)
 @given(hostile)
 def test_what_becomes_plain_is_strict_json(value):
     for convert in (plain, plain_pairs):
@@ -129,7 +130,7 @@ def test_what_becomes_plain_is_strict_json(value):
         json.dumps(result, allow_nan=False).encode("utf-8")
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.text(st.characters(), max_size=200), st.integers(40, 60))
 def test_texts_are_short_clean_and_unicode(value, limit):
     shown = text(value, limit)

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 import pytest
 from architectures import configuration, random_input_shape, random_layers
-from hypothesis import HealthCheck, given, settings
+from hostile_text import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
@@ -486,7 +487,7 @@ JUNK = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300)
 @given(data=st.data(), functional=st.booleans())
 def test_whatever_is_changed_is_seen_or_refused(data: st.DataObject, functional: bool) -> None:
     config = FUNCTIONAL if functional else PLAIN
@@ -541,7 +542,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(config=JSON, kind=st.sampled_from(["Sequential", "Functional"]), layer=st.sampled_from(["Dense", "Reshape"]))
 def test_any_json_is_read_or_refused(config: Any, kind: str, layer: str) -> None:
     entry = {"class_name": layer, "module": "keras.layers", "registered_name": None, "config": config, "name": "a"}

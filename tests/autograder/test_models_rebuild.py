@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -9,12 +10,15 @@ import keras
 import numpy as np
 import pytest
 from architectures import configuration, random_input_shape, random_layers
-from hypothesis import given, settings
+from hostile_text import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
+from test_models_description import places
 
 from autograder.evidence import ModelSnapshot
 from autograder.evidence import parse as parse_evidence
+from autograder.models.arithmetic import PARAMETER_LIMIT
 from autograder.models.compilation import (
     OPTIMIZERS,
     REFERENCE_LOSS,
@@ -410,7 +414,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(value=JSON)
 def test_any_compilation_is_read_without_an_exception(value: Any) -> None:
     loss = normalise_loss(value)
@@ -421,3 +425,45 @@ def test_any_compilation_is_read_without_an_exception(value: Any) -> None:
         rebuild_optimizer(optimizer)
     parse_optimizer({"module": "keras.optimizers", "class_name": "Adam", "config": value, "registered_name": None})
     normalise_loss({"module": "keras.losses", "class_name": "Huber", "config": value, "registered_name": None})
+
+
+SMALL = small_model()
+SMALL_CONFIG = configuration(SMALL)
+NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 7, 28, 1000, 10**6, 10**6 + 1, 10**9, 2**62, 0.5, float("nan"), "1", True])
+
+
+@st.composite
+def changed_configurations(draw: st.DrawFn) -> Any:
+    """The configuration of a small model in which some values are others, most of them absurd numbers."""
+    config = copy.deepcopy(SMALL_CONFIG)
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(PLACES))
+        spot = config
+        for key in path[:-1]:
+            spot = spot[key] if isinstance(spot, (dict, list)) and _has(spot, key) else None
+        if isinstance(spot, (dict, list)) and _has(spot, path[-1]):
+            spot[path[-1]] = draw(NUMBERS | st.lists(NUMBERS, max_size=4) | JSON)
+    return config
+
+
+def _has(spot: Any, key: Any) -> bool:
+    return key in spot if isinstance(spot, dict) else isinstance(key, int) and key < len(spot)
+
+
+PLACES = places(SMALL_CONFIG)
+
+
+@examples(100)
+@given(config=changed_configurations(), shapes_=st.none() | st.lists(st.lists(NUMBERS, max_size=5), max_size=5))
+def test_a_changed_model_is_rebuilt_within_bounds_or_refused(config: Any, shapes_: Any) -> None:
+    """From the record to Keras: what is built is no larger than the limits, whatever was written."""
+    changes = {"config": config} | ({} if shapes_ is None else {"weight_shapes": shapes_, "weights": []})
+    try:
+        snapshot = snapshot_of(SMALL, **changes)
+    except AssertionError:
+        return  # the parser of records has dropped it
+    try:
+        model = submitted(snapshot)
+    except (Unrecognised, WeightsMismatch, Unbuildable):
+        return
+    assert model.count_params() <= PARAMETER_LIMIT

@@ -194,7 +194,7 @@ def test_no_worker_survives_a_parent_that_is_killed(tmp_path: Path) -> None:
         "from functools import partial; from pathlib import Path; import test_pool; from autograder import pool\n"
         "if __name__ == '__main__':\n"
         f"    folder = Path({str(tmp_path)!r})\n"
-        "    tasks = ['echo a', 'sleep 2']\n"
+        "    tasks = ['echo a', 'sleep 60']\n"
         "    list(pool.run(partial(test_pool.work, folder), tasks, 1, folder / 'log', 60))\n"
     )
     script = tmp_path / "parent.py"

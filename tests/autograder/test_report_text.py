@@ -2,41 +2,23 @@
 
 import json
 import re
-import unicodedata
 
 import pytest
+from hostile_text import ANY_TEXT, TEXTS, assert_inert
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.report import text
 
-# Every code point, lone surrogates included, and often the ones that do harm.
-DANGEROUS = list(
-    "\x00\x07\x08\x0b\x1b\x7f\x85\x9b\u202e\u2066\u200f\u2028\ufeff\ufffe\ud800\udfff\U000e0041\r\n\t[]m;=+-@"
-)
-ANY_TEXT = st.text(st.one_of(st.characters(codec=None, categories=None), st.sampled_from(DANGEROUS)))
 
-
-@given(ANY_TEXT)
+@given(TEXTS)
 def test_cleaned_text_holds_nothing_that_acts(value: str) -> None:
     cleaned = text.clean(value)
-    for character in cleaned:
-        assert character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
-        assert unicodedata.bidirectional(character) not in (
-            "LRO",
-            "RLO",
-            "LRE",
-            "RLE",
-            "PDF",
-            "LRI",
-            "RLI",
-            "FSI",
-            "PDI",
-        )
+    assert_inert(cleaned)
     assert json.loads(json.dumps(cleaned, ensure_ascii=False).encode("utf-8")) == cleaned
 
 
-@given(ANY_TEXT)
+@given(TEXTS)
 def test_cleaning_twice_changes_nothing_more(value: str) -> None:
     assert text.clean(text.clean(value)) == text.clean(value)
     assert text.one_line(text.one_line(value)) == text.one_line(value)
@@ -79,11 +61,21 @@ def test_a_huge_message_is_cut_and_says_by_how_much() -> None:
     assert len(kept) + int(dropped) == 10_000_000
 
 
-@given(ANY_TEXT)
+@given(TEXTS)
 def test_no_csv_cell_is_a_formula(value: str) -> None:
     cell = text.csv_cell(value)
     assert isinstance(cell, str)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", " "))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["=1", "+1", "-1", "@A", "\t=1", "\r=1", " =1", "\xa0=1", '"=1', "'=1", "`=1", "\u200b=1", "\u00ad=1", "＝1",
+     "＋1", "－1", "＠A", "﹦1", "﹢1", "﹣1", "﹫A", "\u22121", "\n=1"],
+)  # fmt: skip
+def test_every_form_of_a_formula_gets_an_apostrophe(value: str) -> None:
+    assert text.csv_cell(value) == "'" + text.one_line(value)
+    assert text.csv_cell(f"ada;{value}") == "ada;'" + text.one_line(f"ada;{value}").removeprefix("ada;")
 
 
 def test_numbers_stay_numbers_in_csv_cells() -> None:
@@ -91,7 +83,7 @@ def test_numbers_stay_numbers_in_csv_cells() -> None:
     assert text.csv_cell("-1.5") == "'-1.5"
 
 
-@given(ANY_TEXT)
+@given(TEXTS)
 def test_a_folder_name_is_one_plain_part_of_a_path(student: str) -> None:
     folder = text.folder_name(student)
     assert folder not in ("", ".", "..")

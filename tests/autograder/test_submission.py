@@ -7,6 +7,7 @@ import os
 
 import miniature
 import pytest
+from hostile_text import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from miniature import NOTEBOOKS, cell, code, markdown, place
@@ -607,7 +608,7 @@ CELLS = st.fixed_dictionaries(
 DOCUMENTS = st.fixed_dictionaries(
     {}, optional={"cells": st.lists(CELLS | JSON, max_size=8), "metadata": JSON, "worksheets": JSON}
 )
-QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _read_bytes(content, suffix, squares, tmp_path):
