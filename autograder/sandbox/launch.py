@@ -73,7 +73,7 @@ class _Child:
 
 def homes_beside(folder: Path) -> Path:
     """Return where homes lie that belong to a fork server with that private folder: others have to pass it."""
-    return folder.with_name(f"{folder.name}-homes")
+    return folder.with_name(f"homes-of-{folder.name}")
 
 
 def make_homes(folder: Path) -> Path:

@@ -25,12 +25,14 @@ from autograder.errors import GraderFault
 from autograder.sandbox import execution, isolation, launch
 from autograder.sandbox.job import Job, Outcome, PlannedCell, encode_job
 from autograder.sandbox.limits import Limits
+from autograder.scratch import hold, remove_abandoned
 
 __all__ = ["Job", "Limits", "Outcome", "PlannedCell", "Sandbox"]
 
 _STOP_WALL_SECONDS = 5.0
 _LONGEST_SOCKET_PATH = 100
 _LOG_CHARACTERS = 2000
+_FOLDER_PREFIX = "autograder-server-"
 
 
 class Sandbox:
@@ -181,6 +183,7 @@ class _Server:
 
     def __init__(self, command: list[str], data: Path, hidden: Sequence[Path]) -> None:
         self._folder = _private_folder()
+        self._lock = hold(self._folder)
         self.path = self._folder / "socket"
         home = self._folder / "home"
         home.mkdir(mode=0o700)
@@ -196,6 +199,8 @@ class _Server:
                 env=_environment(home),
                 cwd=self._folder,
                 start_new_session=True,
+                # It holds the folder too, and so does each monitor: what outlives the owner is not abandoned.
+                pass_fds=[self._lock],
             )
 
     def is_alive(self) -> bool:
@@ -220,6 +225,7 @@ class _Server:
             self._process.wait()
         for folder in (self._folder, launch.homes_beside(self._folder)):
             shutil.rmtree(folder, ignore_errors=True)
+        os.close(self._lock)
 
 
 def _answers(path: Path) -> bool:
@@ -235,10 +241,12 @@ def _answers(path: Path) -> bool:
 
 
 def _private_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="autograder-"))
+    """Make the folder of a server, and remove those of servers that were killed together with their owners."""
+    remove_abandoned(_FOLDER_PREFIX, launch.homes_beside)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     if len(str(folder)) > _LONGEST_SOCKET_PATH - len("/socket"):
         folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="autograder-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir="/tmp"))
     return folder
 
 

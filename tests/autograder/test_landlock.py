@@ -28,7 +28,7 @@ from small_sandbox import (
     said,
 )
 
-from autograder.sandbox import landlock, processes
+from autograder.sandbox import landlock, launch, processes
 from autograder.sandbox.limits import MEBIBYTE
 from autograder.sandbox.place import survey
 
@@ -123,7 +123,7 @@ def test_nothing_of_the_host_can_be_read_or_listed(sandbox, tmp_path):
 
 def test_the_home_of_another_child_can_neither_be_read_nor_entered(sandbox):
     """One child tells the test where its home is, and stays; the next one is told, and tries."""
-    homes = sandbox.server_path.parent.with_name(sandbox.server_path.parent.name + "-homes")
+    homes = launch.homes_beside(sandbox.server_path.parent)
     stay = "open('secret', 'w').write('x')\nimport time; time.sleep(3)"
     thread = threading.Thread(target=sandbox.run, args=(job(stay),))
     thread.start()

@@ -604,6 +604,25 @@ def test_server_and_children_die_with_their_owner(backend):
     assert not path.parent.exists()
 
 
+def test_what_a_server_killed_together_with_its_owner_left_is_removed_by_the_next(backend, own_temporary_folder):
+    environment = os.environ | {"TMPDIR": str(own_temporary_folder)}
+    command = [sys.executable, "-c", OWNER.format(here=str(HERE), backend=backend)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as owner:
+        path = Path(owner.stdout.readline().strip())
+        deadline = time.monotonic() + 20
+        while len(found := processes_with(str(path))) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for process in (min(found), owner.pid):
+            os.kill(process, signal.SIGKILL)
+    while processes_with(str(path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert path.parent.exists()
+    with SmallSandbox(backend, SMALL, ROOT / "data") as sandbox:
+        assert said(sandbox.run(job("say(1)"))) == [1]
+        assert not path.parent.exists()
+    assert list(own_temporary_folder.iterdir()) == []
+
+
 def test_a_child_dies_with_the_worker_that_asked_for_it(sandbox):
     script = OWNER.replace('ROOT / "data")', 'ROOT / "data", server=Path(sys.argv[1]))')
     command = [sys.executable, "-c", script.format(here=str(HERE), backend=sandbox.backend), str(sandbox.server_path)]
