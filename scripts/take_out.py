@@ -95,6 +95,34 @@ PARTS = {
         "autograder/sandbox/scratch.py", "    if sum(taken.values()) > limits.scratch_bytes:", "    if False:",
         "test_landlock.py", "written",
     ),
+    "the kernel's group": Part(
+        "autograder/sandbox/cgroups.py", 'os.write(folder.entry, b"0")', "pass", "test_limit_edges.py", "memory_bytes"
+    ),
+    "the bound on open files of all processes": Part(
+        "autograder/sandbox/execution.py", "if usage.open_files > limits.all_open_files:", "if False:",
+        "test_limit_edges.py", "all_open_files",
+    ),
+    "the page tables": Part(
+        "autograder/sandbox/tree.py", '"RssShmem:", "VmPTE:")', '"RssShmem:")', "test_limit_edges.py", "memory_bytes"
+    ),
+    "the refusal of core dumps": Part(
+        "autograder/sandbox/launch.py", "resource.RLIMIT_CORE: 1,", "resource.RLIMIT_CORE: 0,",
+        "test_supervisor.py", "core",
+    ),
+    "the new server after a child that survived": Part(
+        "autograder/sandbox/supervisor.py", "        if not broken and _answers(path):", "        if _answers(path):",
+        "test_supervisor.py", "survives_its_kill",
+    ),
+    "the death of a worker with its parent": Part(
+        "autograder/pool.py", "        linux.die_with_parent()\n", "", "test_resume.py", "resumes"
+    ),
+    "what keeps printed lines from commanding a build": Part(
+        "autograder/cli.py", "print(without_commands(text), file", "print(text, file", "test_hostile_class.py"
+    ),
+    "the early end of reading a faulty record": Part(
+        "autograder/evidence.py", "Sequence_ = Annotated[tuple[T, ...], FailFast(), ", "Sequence_ = Annotated[tuple[T, ...], ",
+        "test_evidence.py",
+    ),
     "the clean environment": Part(
         "autograder/sandbox/supervisor.py", "env=_environment(home),", "env={**os.environ, **_environment(home)},",
         "test_supervisor.py", "environment",
