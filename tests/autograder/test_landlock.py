@@ -328,27 +328,46 @@ def test_a_chain_of_forks_that_runs_away_is_caught(sandbox):
     assert_no_survivor(sandbox)
 
 
-def test_the_processes_of_a_child_that_loses_its_monitor_die_too(sandbox):
-    """The monitor and init are killed; what had detached itself comes down to the server, which kills it."""
-    detach = (
-        "import os, time\n"
-        "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(50)\n    os._exit(0)\n"
-        "os.wait(); time.sleep(2)"
-    )
+DETACH = """
+import os, time
+ready, started = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.write(started, str(os.getpid()).encode())
+        time.sleep(50)
+    os._exit(0)
+os.wait()
+detached = int(os.read(ready, 20))
+"""
+
+
+def test_when_a_run_has_ended_no_detached_process_is_left(sandbox):
+    (process,) = said(sandbox.run(job(DETACH + "say(detached)")))
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_the_processes_of_a_child_that_loses_its_monitor_die_too():
+    """The monitor is killed, and init with it; what had detached itself comes down to the server, which kills it."""
     with SmallSandbox("landlock", SMALL, ROOT / "data") as mortal:
         mortal.run(job("x = 1"))
         assert_no_survivor(mortal)
         (server,) = processes_with(str(mortal.server_path))
         outcomes = []
-        thread = threading.Thread(target=lambda: outcomes.append(mortal.run(job(detach, "say('whole')"))))
+        detach = job(DETACH + "time.sleep(2)", "say('whole')")
+        thread = threading.Thread(target=lambda: outcomes.append(mortal.run(detach)))
         thread.start()
         deadline = time.monotonic() + 20
-        while len(first := processes.descendants(server)) < 4 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        # Init has two children when the detached one has lost its parent.
+        first, detached = {}, False
+        while not detached and time.monotonic() < deadline:
+            first = processes.descendants(server)
+            detached = any(len(processes.children(process)) == 2 for process in first)
         (monitor,) = processes.children(server)
         os.kill(monitor, signal.SIGKILL)
         while [process for process in first if Path(f"/proc/{process}").exists()] and time.monotonic() < deadline:
             time.sleep(0.02)
+        assert detached
         assert [process for process in first if Path(f"/proc/{process}").exists()] == []
         thread.join()
         assert said(outcomes[0]) == ["whole"]
