@@ -363,6 +363,7 @@ def test_the_processes_of_a_child_that_loses_its_monitor_die_too():
         while not detached and time.monotonic() < deadline:
             first = processes.descendants(server)
             detached = any(len(processes.children(process)) == 2 for process in first)
+        first = processes.descendants(server)
         (monitor,) = processes.children(server)
         os.kill(monitor, signal.SIGKILL)
         while [process for process in first if Path(f"/proc/{process}").exists()] and time.monotonic() < deadline:
