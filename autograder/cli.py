@@ -374,8 +374,10 @@ def _assignment(options: argparse.Namespace) -> Assignment:
 def course_root(given: Path | None) -> Path:
     """Return the course folder: the one that was given, or this one, or the nearest above it."""
     candidates = [given] if given is not None else [Path.cwd(), *Path.cwd().parents]
-    for folder in candidates:
-        if (folder / "source").is_dir() and (folder / "tests").is_dir():
+    courses = [folder for folder in candidates if (folder / "source").is_dir() and (folder / "tests").is_dir()]
+    for folder in courses:
+        # Who hands in folders of these names, with checks of his own in them, is a student all the same.
+        if not any(outer / "submitted" in (folder, *folder.parents) for outer in courses):
             return folder.absolute()
     if given is not None:
         raise InputError(f"{given} is no course folder: it does not hold source/ and tests/")
@@ -458,8 +460,10 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 def _show(text: str) -> None:
     """Write a command's results to the standard output; raise InputError when it takes no more."""
+    from autograder.report.text import logged
+
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(logged(text))
         sys.stdout.flush()
     except OSError as error:
         # The interpreter would complain once more when it flushes at its end.
@@ -476,4 +480,6 @@ def _complain(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    from autograder.report.text import logged
+
+    print(logged(text), file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from autograder.report.summary import STATUS_WORDS, Row
-from autograder.report.text import fit, one_line, points
+from autograder.report.text import fit, logged, one_line, points
 
 BAR_COLUMNS = 24
 _CLEAR_LINE = "\r\x1b[2K"
@@ -100,7 +100,7 @@ class Progress:
         return (time.monotonic() - self._began) / graded * (self.total - self.done)
 
     def _write(self, text: str) -> None:
-        self.stream.write(text)
+        self.stream.write(logged(text))
         self.stream.flush()
 
 

@@ -229,12 +229,12 @@ class Submitted:
 def _bound_by_import(source: str, package: str) -> set[str]:
     """Return the names that imports from a package bind; read line by line, since a cell may hold magics."""
     names = set()
-    for line in re.findall(r"^\s*import\s+([^#\n]*)", source, re.MULTILINE):
+    for line in re.findall(r"^[ \t]*import[ \t]+([^#\n]*)", source, re.MULTILINE):
         for part in line.split(","):
             module, _, alias = part.partition(" as ")
             if module.strip().partition(".")[0] == package:
                 names.add(alias.strip() or package)
-    for module, line in re.findall(r"^\s*from\s+([\w.]+)\s+import\s+\(?([^)#\n]*)", source, re.MULTILINE):
+    for module, line in re.findall(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+\(?([^)#\n]*)", source, re.MULTILINE):
         if module.partition(".")[0] == package:
             names |= {part.rpartition(" as ")[2].strip() for part in line.split(",")}
     return names

@@ -21,7 +21,8 @@ ELLIPSIS = "…"
 # Terminal sequences: CSI (colours, cursor), strings up to their terminator (titles, links), two-byte ones.
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    # What opens such a string is no part of it: else many of them would be looked at over and over.
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\x9d\x90\x98\x9e\x9f]*+(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
@@ -31,6 +32,8 @@ _INVISIBLE = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\U00
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOT_IN_FOLDER_NAMES = re.compile(r"[^\w.@+ ()-]+")
 # The full-width signs begin a formula in some spreadsheets.
+# What the services that run a grader take for commands in its log: "::error::" at a line's head, "##[error]" anywhere.
+_COMMAND = re.compile(r"(?m)^([ \t]*):(?=:)|#(?=#\w*\[)")
 _FORMULA = re.compile("[=+\\-@＝＋－＠]")
 
 
@@ -56,6 +59,11 @@ def one_line(value: str, limit: int = LINE_LIMIT) -> str:
     """Return cleaned text on one line, cut with an ellipsis to at most ``limit`` characters."""
     text = " ".join(clean(value[: 4 * limit], 4 * limit).split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def logged(value: str) -> str:
+    """Return lines for a terminal in which no service that reads its log finds a command; as wide as they were."""
+    return _COMMAND.sub(lambda found: "♯" if found[1] is None else f"{found[1]}∶", value)
 
 
 def csv_cell(value: str | float | int | None) -> str | float | int | None:

@@ -73,7 +73,8 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "a picture"),
     (b"\x89HDF", "saved weights or a saved model"),
 )
-_WEB_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|script)\b", re.IGNORECASE | re.DOTALL)
+# Each comment is taken once and for all: to try other ends would take ages where many comments stand.
+_WEB_PAGE = re.compile(r"\s*(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html|head|script)\b", re.IGNORECASE | re.DOTALL)
 _DIGITS_LIMIT = 1_000
 """Digits of a number in the JSON; Python refuses longer ones, and nothing that is read here is a number."""
 
