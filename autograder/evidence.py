@@ -32,7 +32,7 @@ from autograder.sandbox.protocol import Frame
 TEXT_LIMIT = 4_000
 ELEMENT_LIMIT = 4_000_000
 RECORD_LIMIT = 20_000
-DRAWN_LIMIT = 20_000_000
+DRAWN_LIMIT = 6_000_000
 """Numbers in all pictures and points of one submission: a figure may refer to one blob as often as it likes."""
 JSON_DEPTH_LIMIT = 24
 JSON_NODE_LIMIT = 50_000

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from payloads import control_flow, exhausting, forging, notebook_tricks, reaching_out, reading_secrets, tampering
@@ -18,9 +17,9 @@ from payloads.payload import Notebook, Payload, Twin
 from surroundings import ROOT, Surroundings, running
 
 sys.path.insert(0, str(ROOT / "examples"))
-import make_examples as examples  # noqa: E402
+import make_examples as examples
 
-from autograder.report.text import one_line  # noqa: E402
+from autograder.report.text import one_line
 
 THEMES: Mapping[str, tuple[str, Sequence[Payload]]] = {
     "control-flow": ("Control flow", control_flow.PAYLOADS),
@@ -132,11 +131,13 @@ def submit_honest(surroundings: Surroundings) -> None:
 def submit_documents(surroundings: Surroundings) -> None:
     """Write everything that is no notebook, or is one under a strange name or in strange company."""
     for number, delivery in enumerate(DELIVERIES):
-        folder = os.path.join(os.fsencode(surroundings.submitted), os.fsencode(student_of(delivery)), b"autoencoders")
-        os.makedirs(folder)
+        folder = surroundings.submitted / os.fsdecode(student_of(delivery)) / "autoencoders"
+        folder.mkdir(parents=True)
         mark = "" if delivery.student else f"delivery {number}"
-        made = Made(json.dumps(notebook("builders", mark=mark)), surroundings.marker, surroundings.planted / f"d{number}")
-        delivery.make(Path(os.fsdecode(folder)) / "autoencoders.ipynb", made)
+        made = Made(
+            json.dumps(notebook("builders", mark=mark)), surroundings.marker, surroundings.planted / f"d{number}"
+        )
+        delivery.make(folder / "autoencoders.ipynb", made)
     for number, archive in enumerate(ARCHIVES):
         made = Made("", surroundings.marker, surroundings.planted / f"a{number}")
         (surroundings.folder / f"class-{number}.zip").write_bytes(archive.make(made))

@@ -44,7 +44,7 @@ class Surroundings:
         self.cache = self.folder / "cache"
         self.kept = self.cache / "report" / "00" / f"{0:064}.json"
         self.planted = self.host / "open"
-        self.marker = self.host / "marker.txt"
+        self.marker = self.host / "marker-of-the-host.txt"
         self.reached: list[str] = []
         self._stack = contextlib.ExitStack()
         self._names: dict[str, Any] = {}
@@ -194,7 +194,10 @@ class Surroundings:
         return re.sub(pattern, lambda match: str(names[match[1]]) if bare else repr(names[match[1]]), code)
 
     def grade(self, *options: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-        """Run the real command line on all that was submitted, as a CI service with secrets would; ``prefix`` runs it."""
+        """Run the real command line on all that was submitted, as a CI service with secrets would.
+
+        ``prefix`` is a command that runs it in another place.
+        """
         environment = os.environ | {name: str(self.host / name) for name in _CI_FILES}
         environment |= {"AUTOGRADER_CACHE": str(self.cache), "COURSE_TOKEN": SECRET, "GITHUB_TOKEN": SECRET}
         archives = sorted(str(path) for path in self.folder.glob("*.zip"))

@@ -15,10 +15,11 @@ PAGE = ROOT / "docs" / "attacks.md"
 _HEAD = """\
 # Attacks
 
-{total} hostile submissions in {classes} classes. Each is graded by the real command line, in one batch with honest neighbours and with
-the honest twin of each: it earns no more than its twin, its outcome is classified, nothing hidden reaches what people read, nothing
-outside is touched, no process survives, and the neighbours are graded as if alone (`tests/autograder/attacks/`). {biting} of them are graded
-without isolation as well, where they come through: so it is known that they bite. An open circle marks what comes through today.
+{total} hostile submissions in {classes} classes. Each is graded by the real command line, in one batch with honest
+neighbours and with the honest twin of each (`tests/autograder/attacks/`): it earns no more than its twin, its outcome
+is classified, nothing hidden reaches what people read, nothing outside is touched, no process survives, and the
+neighbours are graded as if alone. {biting} of them are graded without isolation as well, where they come through, so
+that it is known that they bite. An open circle marks what comes through today.
 
 This page is made by `make attacks`; a test keeps it in step with the payloads.
 """
@@ -36,8 +37,10 @@ def render() -> str:
     parts = [_HEAD.format(total=total, classes=len(classes), biting=biting)]
     for title, rows in classes:
         lines = [f"| {_cell(claim)} | {_cell(stopped)} |" for claim, stopped in rows]
-        parts.append("\n".join([f"## {title} ({len(rows)})\n", "| attack | what stands against it |", "|---|---|", *lines, ""]))
-    return "\n".join(parts)
+        parts.append(
+            "\n".join([f"## {title} ({len(rows)})\n", "| attack | what stands against it |", "|---|---|", *lines])
+        )
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -192,7 +192,7 @@ def test_nothing_acts_in_what_people_read(batch):
             assert "Content-Security-Policy" in text, path
     with (batch.surroundings.out / "scores.csv").open(encoding="utf-8", newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
-    assert not [cell for cell in cells if cell[:1] in "=+@\t" and cell or re.match(r"-\D", cell)]
+    assert not [cell for cell in cells if (cell[:1] in "=+@\t" and cell) or re.match(r"-\D", cell)]
 
 
 def test_nothing_acts_in_what_a_terminal_or_a_ci_service_reads(batch):

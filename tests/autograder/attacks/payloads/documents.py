@@ -82,7 +82,17 @@ def shadowed(path: Path, made: Made) -> None:
     """Put modules and settings beside the notebook that tell, by a file, when anything takes them."""
     honest(path, made)
     trap = f"open({str(made.planted)!r}, 'w').write('shadow')\n"
-    names = ("numpy", "keras", "tensorflow", "sitecustomize", "usercustomize", "conftest", "pytest", "json", "autograder")
+    names = (
+        "numpy",
+        "keras",
+        "tensorflow",
+        "sitecustomize",
+        "usercustomize",
+        "conftest",
+        "pytest",
+        "json",
+        "autograder",
+    )
     for folder in (path.parent, path.parent.parent):
         for name in names:
             (folder / f"{name}.py").write_text(trap, encoding="utf-8")
@@ -114,7 +124,9 @@ def with_models(path: Path, made: Made) -> None:
         archive.writestr("x_train.npy", bytes(100_000_000))
         archive.writestr("y.npy", b"\x93NUMPY\x01\x00" + trap)
     with zipfile.ZipFile(path.parent / "model.keras", "w") as archive:
-        archive.writestr("config.json", json.dumps({"module": "os", "class_name": "system", "config": {"command": "true"}}))
+        archive.writestr(
+            "config.json", json.dumps({"module": "os", "class_name": "system", "config": {"command": "true"}})
+        )
         archive.writestr("../../../planted", "planted")
 
 
@@ -135,9 +147,12 @@ DELIVERIES = [
     Delivery("a socket", REGULAR, unix_socket),
     Delivery("a device without an end", REGULAR, device),
     Delivery("a folder in the place of the notebook", REGULAR, lambda path, made: (path / "x").mkdir(parents=True)),
-    Delivery("a hard link", "a second name is told, and nothing is written to it",
-             lambda path, made: (honest(path.with_name("x.txt"), made), os.link(path.with_name("x.txt"), path)),
-             refused=False),
+    Delivery(
+        "a hard link",
+        "a second name is told, and nothing is written to it",
+        lambda path, made: (honest(path.with_name("x.txt"), made), os.link(path.with_name("x.txt"), path)),
+        refused=False,
+    ),
     Delivery("a sparse file of six hundred megabytes", SIZE, sparse),
     Delivery("an empty file", TEXT, write("")),
     Delivery("brackets without end", JSON, write('{"cells": ' + "[" * 900_000)),
@@ -148,11 +163,19 @@ DELIVERIES = [
     Delivery("a notebook that is an HDF5 file", TEXT, write(b"\x89HDF\r\n\x1a\n" + bytes(1000))),
     Delivery("a list in the place of an object", TEXT, write("[" + "1," * 1000 + "1]")),
     Delivery("an unresolved merge", TEXT, write("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n")),
-    Delivery("a code cell of two million characters", SIZE,
-             write(json.dumps({"cells": [{"cell_type": "code", "source": "x = 1\n" * 340_000, "metadata": {}}]}))),
-    Delivery("five thousand cells", SIZE,
-             write(json.dumps({"cells": [{"cell_type": "code", "source": "1", "metadata": {}}] * 5_000}))),
-    Delivery("modules and settings beside the notebook", "the notebook alone enters the sandbox", shadowed, refused=False),
+    Delivery(
+        "a code cell of two million characters",
+        SIZE,
+        write(json.dumps({"cells": [{"cell_type": "code", "source": "x = 1\n" * 340_000, "metadata": {}}]})),
+    ),
+    Delivery(
+        "five thousand cells",
+        SIZE,
+        write(json.dumps({"cells": [{"cell_type": "code", "source": "1", "metadata": {}}] * 5_000})),
+    ),
+    Delivery(
+        "modules and settings beside the notebook", "the notebook alone enters the sandbox", shadowed, refused=False
+    ),
     Delivery("models and pickles beside the notebook", "the notebook alone is opened", with_models, refused=False),
     Delivery("a student whose name is a script", NAMES, honest, False, "<script>alert(1)<'\">"),
     Delivery("a student whose name is a formula", NAMES, honest, False, "=HYPERLINK(1)"),
@@ -183,7 +206,10 @@ def archive(members: list[tuple[str, bytes]], kind: int = zipfile.ZIP_DEFLATED) 
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip that is named on the command line. ``said`` is a part of what the grader says of it, ``student`` who is refused."""
+    """A zip that is named on the command line.
+
+    ``said`` is a part of what the grader says of it, ``student`` who is refused.
+    """
 
     claim: str
     stopped_by: str
@@ -195,19 +221,55 @@ class Archive:
 LINKS = "no member may be a link or leave its folder"
 
 ARCHIVES = [
-    Archive("a zip whose members leave its folder", LINKS, lambda made: archive([
-        ("../../../escaped.ipynb", b"{}"), ("/tmp/escaped.ipynb", b"{}"), ("a/../../b/escaped.ipynb", b"{}"),
-        ("..\\..\\escaped.ipynb", b"{}"), (f"{made.planted}.ipynb", b"{}")]), "points out of its folder"),
-    Archive("a zip of links", LINKS, lambda made: archive([("eve/autoencoders/autoencoders.ipynb@",
-            str(made.marker).encode())]), "is a link"),
-    Archive("a zip whose notebook is far larger than it says", "what comes out is counted", lambda made: archive([
-        ("bomb/autoencoders/autoencoders.ipynb", bytes(100 * 2**20))]), student="bomb"),
-    Archive("a zip that unpacks to gigabytes in one piece", "ways to pack that can not be unpacked bit by bit are refused",
-            lambda made: archive([("bomb2/autoencoders/autoencoders.ipynb", bytes(100 * 2**20))], zipfile.ZIP_BZIP2),
-            "packed in an unusual way"),
-    Archive("a zip of twenty thousand and one files", "members are counted first", lambda made: archive([
-        (f"{n}.ipynb", b"") for n in range(20_001)], zipfile.ZIP_STORED), "holds more than"),
-    Archive("a zip in a zip", "an archive in an archive is not unpacked", lambda made: archive([
-        ("inner.zip", archive([("a.ipynb", b"{}")]))]), "is an archive itself"),
+    Archive(
+        "a zip whose members leave its folder",
+        LINKS,
+        lambda made: archive(
+            [
+                ("../../../escaped.ipynb", b"{}"),
+                ("/tmp/escaped.ipynb", b"{}"),
+                ("a/../../b/escaped.ipynb", b"{}"),
+                ("..\\..\\escaped.ipynb", b"{}"),
+                (f"{made.planted}.ipynb", b"{}"),
+            ]
+        ),
+        "points out of its folder",
+    ),
+    Archive(
+        "a zip of links",
+        LINKS,
+        lambda made: archive([("eve/autoencoders/autoencoders.ipynb@", str(made.marker).encode())]),
+        "is a link",
+    ),
+    Archive(
+        "a zip whose notebook is far larger than it says",
+        "what comes out is counted",
+        lambda made: archive([("bomb/autoencoders/autoencoders.ipynb", bytes(100 * 2**20))]),
+        student="bomb",
+    ),
+    Archive(
+        "a zip that unpacks to gigabytes in one piece",
+        "ways to pack that can not be unpacked bit by bit are refused",
+        lambda made: archive([("bomb2/autoencoders/autoencoders.ipynb", bytes(100 * 2**20))], zipfile.ZIP_BZIP2),
+        "packed in an unusual way",
+    ),
+    Archive(
+        "a zip of twenty thousand and one files",
+        "members are counted first",
+        lambda made: archive([(f"{n}.ipynb", b"") for n in range(20_001)], zipfile.ZIP_STORED),
+        "holds more than",
+    ),
+    Archive(
+        "a zip in which a file is a folder too",
+        "what can not be unpacked is told, and the others are",
+        lambda made: archive([("eve", b"x"), ("eve/autoencoders/autoencoders.ipynb", b"{}")]),
+        "can not be read",
+    ),
+    Archive(
+        "a zip in a zip",
+        "an archive in an archive is not unpacked",
+        lambda made: archive([("inner.zip", archive([("a.ipynb", b"{}")]))]),
+        "is an archive itself",
+    ),
     Archive("a zip that is cut off", TEXT, lambda made: archive([("a.ipynb", b"{}")])[:40], "no zip"),
 ]

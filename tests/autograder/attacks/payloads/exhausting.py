@@ -17,28 +17,49 @@ def build_encoder(latent_dimension):
 
 
 PAYLOADS = [
-    Payload("memory is taken", MEMORY,
-            "kept = []\nfor number in range(60):\n    kept.append(np.ones(13_000_000))\n", ends=None),
-    Payload("shared memory is taken, which no data limit counts", MEMORY, """
+    Payload(
+        "memory is taken",
+        MEMORY,
+        "kept = []\nfor number in range(60):\n    kept.append(np.ones(13_000_000))\n",
+        ends=None,
+    ),
+    Payload(
+        "shared memory is taken, which no data limit counts",
+        MEMORY,
+        """
 import mmap
 kept = mmap.mmap(-1, 5 << 30)
 for place in range(0, 5 << 30, 1 << 12):
     kept[place] = 1
-""", ends=True),
-    Payload("memory of System V is taken", "memory of System V is bounded, it belongs to no process", """
+""",
+        ends=True,
+    ),
+    Payload(
+        "memory of System V is taken",
+        "memory of System V is bounded, it belongs to no process",
+        """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.shmget(0, ctypes.c_size_t(1_500_000_000), 0o1600) == -1
 raise MemoryError
-"""),
-    Payload("memory is taken in files of no name", "a file's size is bounded", """
+""",
+    ),
+    Payload(
+        "memory is taken in files of no name",
+        "a file's size is bounded",
+        """
 import os
 file = os.memfd_create("no name")
 piece = bytes(1 << 24)
 for number in range(80):
     os.write(file, piece)
-""", ends=None),
-    Payload("processes are taken", TASKS, """
+""",
+        ends=None,
+    ),
+    Payload(
+        "processes are taken",
+        TASKS,
+        """
 import os, time
 for number in range(3000):
     try:
@@ -47,14 +68,24 @@ for number in range(3000):
             os._exit(0)
     except OSError:
         break
-""", ends=None),
-    Payload("threads are taken", TASKS, """
+""",
+        ends=None,
+    ),
+    Payload(
+        "threads are taken",
+        TASKS,
+        """
 import threading
 stop = threading.Event()
 for number in range(3000):
     threading.Thread(target=stop.wait, args=(20,), daemon=True).start()
-""", ends=None),
-    Payload("sixty-four threads compute", "CPU time of all threads counts", """
+""",
+        ends=None,
+    ),
+    Payload(
+        "sixty-four threads compute",
+        "CPU time of all threads counts",
+        """
 import hashlib, threading
 def compute():
     for number in range(20):
@@ -64,49 +95,84 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-"""),
-    Payload("files are taken", FILES, """
+""",
+    ),
+    Payload(
+        "files are taken",
+        FILES,
+        """
 import os
 os.makedirs("many", exist_ok=True)
 for number in range(100_000):
     open(f"many/{number}", "w").close()
-"""),
-    Payload("the disk is filled", FILES, """
+""",
+    ),
+    Payload(
+        "the disk is filled",
+        FILES,
+        """
 piece = bytes(1 << 24)
 for folder in ("/dev/shm", "/tmp", "."):
     with open(f"{folder}/large", "wb", buffering=0) as file:
         for number in range(30):
             file.write(piece)
-""", ends=None),
-    Payload("sparse files are made", FILES, """
+""",
+        ends=None,
+    ),
+    Payload(
+        "sparse files are made",
+        FILES,
+        """
 import os
 with open("sparse", "wb") as file:
     os.truncate("sparse", 3 << 30)
-"""),
-    Payload("descriptors are taken", "descriptors are bounded", """
+""",
+    ),
+    Payload(
+        "descriptors are taken",
+        "descriptors are bounded",
+        """
 import os
 kept = []
 while True:
     kept.append(os.open("/dev/null", os.O_RDONLY))
-""", ends=None),
+""",
+        ends=None,
+    ),
     Payload("output is endless", PRINTED, "for number in range(300_000):\n    print('x' * 100)\n"),
-    Payload("output without a line's end is endless", PRINTED, """
+    Payload(
+        "output without a line's end is endless",
+        PRINTED,
+        """
 import os, sys
 os.system("head -c 50000000 /dev/zero | tr '\\\\0' x")
 os.system("head -c 5000000 /dev/urandom >&2")
 sys.stdout.write("\\r" * 1_000_000 + "\\b" * 1_000_000)
-"""),
-    Payload("what is displayed is endless", PRINTED, """
+""",
+    ),
+    Payload(
+        "what is displayed is endless",
+        PRINTED,
+        """
 class Endless:
     def __repr__(self):
         return "x" * 30_000_000
 Endless()
-"""),
-    Payload("a model is huge", SIZES,
-            "def build_encoder(latent_dimension):\n"
-            "    return Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10**9)])\n",
-            question="build-encoder", honest=EMPTY),
-    Payload("a configuration claims a huge model", SIZES, EMPTY + """
+""",
+    ),
+    Payload(
+        "a model is huge",
+        SIZES,
+        "def build_encoder(latent_dimension):\n"
+        "    return Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10**9)])\n",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "a configuration claims a huge model",
+        SIZES,
+        EMPTY
+        + """
 honest = build_encoder
 def build_encoder(latent_dimension):
     model = honest(latent_dimension)
@@ -117,8 +183,15 @@ def build_encoder(latent_dimension):
                    "data_format": "channels_last"}})
     model.get_config = lambda: told
     return model
-""", question="build-encoder", honest=EMPTY),
-    Payload("a configuration has thirty thousand layers", EXPORTED, EMPTY + """
+""",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "a configuration has thirty thousand layers",
+        EXPORTED,
+        EMPTY
+        + """
 honest = build_encoder
 def build_encoder(latent_dimension):
     model = honest(latent_dimension)
@@ -126,8 +199,15 @@ def build_encoder(latent_dimension):
     told["layers"] = told["layers"] + [told["layers"][-1]] * 30_000
     model.get_config = lambda: told
     return model
-""", question="build-encoder", honest=EMPTY),
-    Payload("a configuration holds itself", EXPORTED, EMPTY + """
+""",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "a configuration holds itself",
+        EXPORTED,
+        EMPTY
+        + """
 honest = build_encoder
 def build_encoder(latent_dimension):
     model = honest(latent_dimension)
@@ -136,20 +216,39 @@ def build_encoder(latent_dimension):
     told["self"] = told
     model.get_config = lambda: told
     return model
-""", question="build-encoder", honest=EMPTY),
-    Payload("models are nested sixty deep", EXPORTED, """
+""",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "models are nested sixty deep",
+        EXPORTED,
+        """
 def build_encoder(latent_dimension):
     model = Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(latent_dimension)])
     for depth in range(60):
         model = Sequential([Input((28, 28, 1)), model])
     return model
-""", question="build-encoder", honest=EMPTY),
-    Payload("a design takes the grader ages to train", "the work of a training is worked out before it starts", """
+""",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "a design takes the grader ages to train",
+        "the work of a training is worked out before it starts",
+        """
 def build_encoder(latent_dimension):
     return Sequential([Input((28, 28, 1))] + [layers.Conv2D(256, 9, padding="same") for number in range(12)]
                       + [layers.Flatten(), layers.Dense(latent_dimension)])
-""", question="build-encoder", honest=EMPTY),
-    Payload("a configuration never ends", EXPORTED, EMPTY + """
+""",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "a configuration never ends",
+        EXPORTED,
+        EMPTY
+        + """
 from collections.abc import Mapping
 class Endless(Mapping):
     def __len__(self):
@@ -166,8 +265,14 @@ def build_encoder(latent_dimension):
     model = honest(latent_dimension)
     model.get_config = Endless
     return model
-""", question="build-encoder", honest=EMPTY),
-    Payload("figures are many and huge", EXPORTED, """
+""",
+        question="build-encoder",
+        honest=EMPTY,
+    ),
+    Payload(
+        "figures are many and huge",
+        EXPORTED,
+        """
 for number in range(80):
     figure = plt.figure()
     plt.imshow(np.zeros((400, 400), np.uint8) + number)
@@ -177,22 +282,38 @@ plt.figure()
 plt.scatter(np.zeros(300_000), np.zeros(300_000))
 plt.figure(figsize=(10_000, 10_000))
 plt.plot([1, 2])
-"""),
-    Payload("names are many and long", EXPORTED, """
+""",
+    ),
+    Payload(
+        "names are many and long",
+        EXPORTED,
+        """
 for number in range(20_000):
     globals()[f"name_{number}"] = number
 globals()["x" * 1_000_000] = 1
 globals()[("no", "text")] = 2
-"""),
-    Payload("a dictionary of errors is huge", EXPORTED,
-            "latent_errors = {number: 'x' * 3_000 for number in range(60_000)}\nbest_latent_dimension = 'x' * 10**8\n",
-            question="best-latent-dimension"),
-    Payload("calls are recorded without end", EXPORTED, """
+""",
+    ),
+    Payload(
+        "a dictionary of errors is huge",
+        EXPORTED,
+        "latent_errors = {number: 'x' * 3_000 for number in range(60_000)}\nbest_latent_dimension = 'x' * 10**8\n",
+        question="best-latent-dimension",
+    ),
+    Payload(
+        "calls are recorded without end",
+        EXPORTED,
+        """
 tiny = Sequential([Input((1,)), layers.Dense(1)])
 for number in range(500):
     tiny.compile(loss="mse", metrics=["mae"] * 20)
-"""),
-    Payload("an import fails above two hundred thousand blank lines", READ,
-            "import no_such_module as X_train" + "\n" * 200_000 + "X_train.shape\n", question="load-data"),
+""",
+    ),
+    Payload(
+        "an import fails above two hundred thousand blank lines",
+        READ,
+        "import no_such_module as X_train" + "\n" * 200_000 + "X_train.shape\n",
+        question="load-data",
+    ),
     Payload("a cell is a deep expression", READ, "x = " + "-" * 20_000 + "1\n" + "y = " + "(" * 180 + ")" * 180 + "\n"),
 ]

@@ -113,12 +113,19 @@ def strange_sources(notebook: Notebook) -> None:
 
 
 PAYLOADS = [
-    Payload("cells are transformed", LAST, """
+    Payload(
+        "cells are transformed",
+        LAST,
+        """
 shell = get_ipython()
 shell.input_transformers_cleanup.append(lambda lines: ["pass\\n"])
 shell.input_transformers_post.append(lambda lines: ["pass\\n"])
-"""),
-    Payload("syntax trees are transformed", LAST, """
+""",
+    ),
+    Payload(
+        "syntax trees are transformed",
+        LAST,
+        """
 import ast
 class Empty(ast.NodeTransformer):
     def visit_Assert(self, node):
@@ -126,8 +133,12 @@ class Empty(ast.NodeTransformer):
     def visit_Compare(self, node):
         return ast.Constant(True)
 get_ipython().ast_transformers.append(Empty())
-"""),
-    Payload("events of the shell raise and rebind", LAST, """
+""",
+    ),
+    Payload(
+        "events of the shell raise and rebind",
+        LAST,
+        """
 def before(*arguments):
     globals()["encoder"] = None
 def after(*arguments):
@@ -137,21 +148,35 @@ shell.events.register("pre_run_cell", before)
 shell.events.register("post_run_cell", after)
 shell.events.register("pre_execute", after)
 shell.events.register("post_execute", after)
-"""),
-    Payload("the shell runs nothing any more", LAST, """
+""",
+    ),
+    Payload(
+        "the shell runs nothing any more",
+        LAST,
+        """
 shell = get_ipython()
 type(shell).run_cell = type(shell).run = lambda *arguments, **options: None
-""", ends=None),
-    Payload("the shell's names are another dictionary", LAST, """
+""",
+        ends=None,
+    ),
+    Payload(
+        "the shell's names are another dictionary",
+        LAST,
+        """
 class Names(dict):
     def __getitem__(self, key):
         return 1
     def __contains__(self, key):
         return True
 get_ipython().user_ns = get_ipython().user_global_ns = Names()
-""", ends=None),
+""",
+        ends=None,
+    ),
     Payload("the shell forgets everything", LAST, "%reset -f\nimport sys\nget_ipython().reset(new_session=True)\n"),
-    Payload("display and its hooks are redefined", LAST, """
+    Payload(
+        "display and its hooks are redefined",
+        LAST,
+        """
 import sys
 import IPython.display
 display = IPython.display.display = print = lambda *arguments, **options: 1 / 0
@@ -159,28 +184,48 @@ sys.displayhook = sys.excepthook = display
 get_ipython().display_formatter.format = display
 get_ipython().set_custom_exc((Exception,), display)
 1
-"""),
-    Payload("scripts of other languages leave files", "the shell's commands run in the same sandbox", """\
+""",
+    ),
+    Payload(
+        "scripts of other languages leave files",
+        "the shell's commands run in the same sandbox",
+        """\
 %%script sh
 echo planted > PLANTED 2> /dev/null
 echo "::error::pwned"
-"""),
-    search("commands of the shell look for hidden files", "the shell's commands run in the same sandbox", """
+""",
+    ),
+    search(
+        "commands of the shell look for hidden files",
+        "the shell's commands run in the same sandbox",
+        """
 lines = !cat MARKER 2>/dev/null; ls COURSE 2>/dev/null
 found += [line for line in lines if "cannot" not in line and "No such" not in line and line.strip()]
 listed = !ps aux 2>/dev/null | grep -v ps | grep VICTIM_WORD
 found += [line for line in listed if "grep" not in line]
-""", bites=True),
-    Payload("given names are redefined", "the grader uses names of its own", """
+""",
+        bites=True,
+    ),
+    Payload(
+        "given names are redefined",
+        "the grader uses names of its own",
+        """
 import types
 np = keras = layers = plt = types.SimpleNamespace()
 class Sequential(list):
     pass
 def build_autoencoder(encoder, decoder):
     return encoder
-"""),
-    Payload("marks of nbgrader are flipped and points are raised", SOURCE, EMPTY, "build-encoder", honest=EMPTY,
-            edit=flip_flags),
+""",
+    ),
+    Payload(
+        "marks of nbgrader are flipped and points are raised",
+        SOURCE,
+        EMPTY,
+        "build-encoder",
+        honest=EMPTY,
+        edit=flip_flags,
+    ),
     Payload("marks of nbgrader are dropped", SOURCE, EMPTY, "build-encoder", honest=EMPTY, edit=drop_ids),
     Payload("cells of one name stand there twice", SOURCE, "", "plot-digits", edit=double_ids),
     Payload("checks take the names of answers", RESTORED, EMPTY, "build-encoder", honest=EMPTY, edit=rename_ids),
@@ -190,9 +235,16 @@ def build_autoencoder(encoder, decoder):
     Payload("another format is claimed", KEPT, EMPTY, "build-encoder", honest=EMPTY, edit=other_format),
     Payload("metadata are deep, long and many", KEPT, EMPTY, "build-encoder", honest=EMPTY, edit=metadata_bomb),
     Payload("recorded outputs claim success", KEPT, EMPTY, "build-encoder", honest=EMPTY, edit=claimed_outputs),
-    Payload("visible checks and given cells are replaced", RESTORED, EMPTY, "build-encoder", honest=EMPTY,
-            edit=changed_checks),
-    Payload("hundreds of cells raise what is slow to clean", "cleaning takes time in proportion to a text",
-            edit=many_cells),
+    Payload(
+        "visible checks and given cells are replaced",
+        RESTORED,
+        EMPTY,
+        "build-encoder",
+        honest=EMPTY,
+        edit=changed_checks,
+    ),
+    Payload(
+        "hundreds of cells raise what is slow to clean", "cleaning takes time in proportion to a text", edit=many_cells
+    ),
     Payload("cells are no cells", KEPT, EMPTY, "build-encoder", honest=EMPTY, edit=strange_sources),
 ]

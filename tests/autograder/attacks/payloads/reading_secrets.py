@@ -38,7 +38,8 @@ for above in (home, *list(home.parents)[:3]):
         ROOT,
         """
 import os, time
-words = ("".join(["calibra", "tion.json"]), "".join(["grade", "book.db"]), "".join(["test_denoising", "_error.py"]))
+parts = (("calibra", "tion.json"), ("marker-of-", "the-host.txt"), ("test_denoising", "_error.py"))
+words = ["".join(both) for both in parts]
 started = time.monotonic()
 for folder, folders, files in os.walk("/"):
     folders[:] = [name for name in folders if os.path.join(folder, name) not in ("/proc", "/sys")]
@@ -145,7 +146,8 @@ found += [entry.filename[-20:] for entry in traceback.extract_stack() if "/check
         "no check is imported where the notebook runs",
         """
 import gc, types
-words = ["".join(parts) for parts in (("The second ", "convolution has"), ("max-pooling of", " 2 by 2"), ("0.06", "35"))]
+parts = (("The second ", "convolution has"), ("max-pooling of", " 2 by 2"), ("0.06", "35"))
+words = ["".join(words) for words in parts]
 for item in gc.get_objects():
     if isinstance(item, types.FunctionType) and item.__module__ != "__main__":
         found += [str(text)[:30] for text in item.__code__.co_consts if any(word in str(text) for word in words)]
@@ -356,5 +358,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 look(lambda: libc.shmget(SHARED_KEY, 0, 0) >= 0)
 """,
         bites=True,
+    ),
+    search(
+        "memory that all children share is looked for",
+        "the fork server shares no page that can be written to",
+        """
+with open("/proc/self/maps") as maps:
+    found += [line.split()[-1][-20:] for line in maps if line.split()[1].startswith("rw") and "s" in line.split()[1]]
+""",
     ),
 ]
