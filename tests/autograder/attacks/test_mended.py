@@ -6,12 +6,16 @@ import sys
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from autograder.checks.submitted import _bound_by_import
 from autograder.evidence import DRAWN_LIMIT, parse
+from autograder.models.description import parse as parse_model
+from autograder.models.rebuild import rebuild
 from autograder.report.text import clean, logged
+from autograder.sandbox.guest.compilation import described
 from autograder.sandbox.protocol import Frame
 from autograder.submission.archive import unpack
 
@@ -73,3 +77,24 @@ def test_dimensions_of_any_size_are_read_without_a_fault(value):
 
 def test_ordinary_dimensions_are_read():
     assert [read_dimension(value) for value in (2, 16.0, "d=32", [8], np.float64(4))] == [2, 16, 32, 8, 4]
+
+
+def test_a_long_model_is_put_together_once(monkeypatch):
+    parts = [keras.Input((4,)), *(keras.layers.Dense(4) for _ in range(40))]
+    description = parse_model({"class_name": "Sequential", "config": keras.Sequential(parts).get_config()})
+    times = []
+    once = keras.Sequential._maybe_rebuild
+    monkeypatch.setattr(keras.Sequential, "_maybe_rebuild", lambda self: times.append(1) or once(self))
+    assert len(rebuild(description).layers) == 40
+    assert len(times) == 1
+
+
+@pytest.mark.parametrize("value", [keras.losses.mean_squared_error, keras.losses.MeanSquaredError, keras.metrics.mean_squared_error])
+def test_functions_of_keras_are_known_and_what_has_their_name_is_not(value):
+    assert described(value)["module"].startswith("keras.")
+
+    def pretender(y_true, y_pred):
+        return 0.0
+
+    pretender.__name__, pretender.__module__ = value.__name__, value.__module__
+    assert described(pretender)["module"] == "__main__"
