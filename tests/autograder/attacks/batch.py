@@ -77,6 +77,7 @@ class Batch:
     """What one run of the command line left, and what was seen of the machine around it."""
 
     surroundings: Surroundings
+    isolation: str
     done: subprocess.CompletedProcess[str]
     before: dict[str, str]
     after: dict[str, str]
@@ -149,9 +150,9 @@ def _write(surroundings: Surroundings, student: str, document: Notebook) -> None
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def grade(surroundings: Surroundings, *options: str, prefix: Sequence[str] = ()) -> Batch:
-    """Grade what was submitted and look at the machine before and after."""
+def grade(surroundings: Surroundings, isolation: str, *options: str, prefix: Sequence[str] = ()) -> Batch:
+    """Grade what was submitted and look at the machine before and after; ``prefix`` runs the command elsewhere."""
     before = surroundings.state()
-    done = surroundings.grade(*options, prefix=prefix)
+    done = surroundings.grade("--isolation", isolation, *options, prefix=prefix)
     survivors = running(surroundings.left, str(surroundings.folder))
-    return Batch(surroundings, done, before, surroundings.state(), tuple(surroundings.reached), survivors)
+    return Batch(surroundings, isolation, done, before, surroundings.state(), tuple(surroundings.reached), survivors)

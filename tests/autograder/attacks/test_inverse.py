@@ -25,7 +25,7 @@ BITING = [name for name, payload in ALL.items() if payload.bites]
 def batch() -> Iterator[Batch]:
     with Surroundings() as surroundings:
         submit(surroundings, BITING)
-        yield grade(surroundings, "--isolation", "none", "--format", "json")
+        yield grade(surroundings, "none", "--format", "json")
 
 
 @pytest.mark.parametrize("name", BITING)

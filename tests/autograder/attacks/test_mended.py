@@ -89,7 +89,9 @@ def test_a_long_model_is_put_together_once(monkeypatch):
     assert len(times) == 1
 
 
-@pytest.mark.parametrize("value", [keras.losses.mean_squared_error, keras.losses.MeanSquaredError, keras.metrics.mean_squared_error])
+@pytest.mark.parametrize(
+    "value", [keras.losses.mean_squared_error, keras.losses.MeanSquaredError, keras.metrics.mean_squared_error]
+)
 def test_functions_of_keras_are_known_and_what_has_their_name_is_not(value):
     assert described(value)["module"].startswith("keras.")
 
