@@ -18,7 +18,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration take-out fuzz pictures doctor lock clean
+.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -83,6 +83,10 @@ calibration: setup  ## measure how often the grader's own training errs, and wri
 take-out: setup  ## take important things out, one at a time, and see that tests fail; writes docs/taken-out.md
 	@echo "take-out: changing the working tree for a while"
 	$(BIN)/python scripts/take_out.py
+
+attacks: setup  ## write docs/attacks.md, the table of all hostile submissions that the tests grade
+	@echo "attacks: writing docs/attacks.md"
+	$(BIN)/python tests/autograder/attacks/table.py
 
 fuzz: setup  ## look for new examples that break a property (the gate tries the same ones each time); writes docs/fuzzing.md
 	@echo "fuzz: running the property tests with random examples, ROUNDS times"

@@ -23,6 +23,7 @@ from pydantic import (
     FailFast,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -33,6 +34,8 @@ from autograder.sandbox.protocol import Frame
 
 TEXT_LIMIT = 4_000
 ELEMENT_LIMIT = 4_000_000
+DRAWN_LIMIT = 6_000_000
+"""Numbers in all pictures and points of one submission: a figure may refer to one blob as often as it likes."""
 JSON_DEPTH_LIMIT = 24
 JSON_NODE_LIMIT = 50_000
 FAULT_LIMIT = 100
@@ -320,6 +323,12 @@ class Figure(Record):
     axes: Sequence_[Axes]
     truncated: bool = False
 
+    @property
+    def size(self) -> int:
+        """How many numbers its pictures and points hold."""
+        pictures = sum(picture.values.size for axes in self.axes for picture in axes.pictures)
+        return pictures + sum(one.positions.size + one.colors.size for axes in self.axes for one in axes.points)
+
 
 class Evidence(BaseModel):
     """All that is known of one submission's execution."""
@@ -337,6 +346,7 @@ class Evidence(BaseModel):
     figures: list[Figure] = Field(default_factory=list)
     malformed: list[str] = Field(default_factory=list)
     ended: bool = False
+    _drawn: int = PrivateAttr(0)
 
     def value(self, question: str, label: str) -> Value | None:
         """Return the last value of a probe, or None when its question was never exported."""
@@ -390,6 +400,7 @@ def _append(evidence: Evidence, event: str, frame: Frame, limits: Limits, drawn:
         record = record_type.model_validate(raw, context={"blobs": frame.blobs})
         _check_references(evidence, record)
         _check_limits(evidence, record, limits, drawn)
+        _check_drawn(evidence, record)
     except (ValidationError, ValueError, RecursionError) as error:
         # A table that others refer to by position keeps its place.
         evidence.malformed.append(f"{event}: {_first_problem(error)}")
@@ -430,6 +441,13 @@ def _check_limits(evidence: Evidence, record: Record, limits: Limits, drawn: Cou
 def _check_limit(what: str, number: int, limit: int) -> None:
     if number > limit:
         raise ValueError(f"more than {limit} {what}")
+
+
+def _check_drawn(evidence: Evidence, record: Record) -> None:
+    if isinstance(record, Figure):
+        if evidence._drawn + record.size > DRAWN_LIMIT:
+            raise ValueError("more is drawn than anybody would look at")
+        evidence._drawn += record.size
 
 
 def _first_problem(error: Exception) -> str:

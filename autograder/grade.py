@@ -215,7 +215,9 @@ def _execute(
     evidence = schema.parse(outcomes[0].frames, limits)
     trouble = _trouble(outcomes[0], submission)
     for reduced in _salvage_plans(submission, outcomes[0]):
-        if outcomes[-1].ending == "completed":
+        # Of one submission the runs together may wait no longer than one alone.
+        spent = sum(outcome.wall_seconds for outcome in outcomes)
+        if outcomes[-1].ending == "completed" or spent > limits.notebook_wall_seconds:
             break
         guilty = {outcome.cell for outcome in outcomes}
         outcomes.append(sandbox.run(replace(job, reduced=reduced)))

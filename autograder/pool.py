@@ -192,6 +192,8 @@ class _Pool:
 def _start(make: MakeWork, log: Path) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
+    # A new Python looks for modules in the current folder first. It may be a student's, with a pickle.py in it.
+    os.environ["PYTHONSAFEPATH"] = "1"
     process = context.Process(target=_main, args=(theirs, make, log), daemon=True)
     # Ctrl-C reaches the whole group: it waits until the worker has said what to do with it (nothing).
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

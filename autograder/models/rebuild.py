@@ -97,14 +97,19 @@ def rebuild(
     expected = [one for shapes in weight_shapes(description, shape) for one in shapes]
     if weights is not None:
         _check_weights(weights, expected)
-    model = keras.Sequential([keras.Input(shape)])
     used: set[str] = set()
+    layers = []
     for position, layer in enumerate(description.layers):
         try:
-            model.add(_layer(layer, _legal_name(layer, position, used), _Seeds(seed, position)))
+            layers.append(_layer(layer, _legal_name(layer, position, used), _Seeds(seed, position)))
         except (TypeError, ValueError) as error:
             # A combination of known numbers that Keras refuses; the student's own Keras has refused it, too.
             raise Unrecognised(f"a {layer.kind} layer that Keras does not take ({shown(error)})") from error
+    try:
+        # All at once: adding them one by one builds the whole model anew for each of them.
+        model = keras.Sequential([keras.Input(shape), *layers])
+    except (TypeError, ValueError) as error:
+        raise Unrecognised(f"layers that Keras does not put together ({shown(error)})") from error
     if weights is not None:
         model.set_weights(list(weights))
     return model

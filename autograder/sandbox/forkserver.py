@@ -1,6 +1,9 @@
 """The fork server: imports everything once, holds no secret, and forks a confined child for each request.
 
-    python -I -m autograder.sandbox.forkserver --socket PATH --data DIR [--hide DIR ...]
+    python -I -m autograder.sandbox.forkserver --socket PATH
+
+The first line of its standard input says what it is to serve (``Setup``): a child sees the arguments of the
+program that it was forked from, and those name no folder of the course.
 
 Trusted workers connect to the socket (in a folder that nobody else can enter) and send one packet: the
 backend, the limits, and the child's end of the event channel as a descriptor. The connection then is
@@ -25,6 +28,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,22 +49,44 @@ _PRELOADED = (
 )
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What a server is told at its start: the folder of the data, and folders that no child may see."""
+
+    data: Path
+    hidden: tuple[Path, ...] = ()
+
+    def to_line(self) -> bytes:
+        """Return it as the one line that the server reads."""
+        return json.dumps({"data": str(self.data), "hidden": [str(path) for path in self.hidden]}).encode() + b"\n"
+
+    @classmethod
+    def read(cls) -> Setup:
+        """Read it from standard input, of which nothing else is read; EOFError when the owner has gone before."""
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            piece = os.read(0, 1)
+            if not piece:
+                raise EOFError("the owner of this server has gone")
+            line += piece
+        fields = json.loads(line)
+        return cls(Path(fields["data"]), tuple(Path(path) for path in fields["hidden"]))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the server of real executions until its owner is gone."""
     parser = argparse.ArgumentParser(prog="autograder.sandbox.forkserver")
     parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--hide", type=Path, action="append", default=[])
     options = parser.parse_args(arguments)
 
-    def prepare() -> launch.Entry:
+    def prepare(setup: Setup) -> launch.Entry:
         preload()
-        provide_data(options.data)
+        provide_data(setup.data)
         from autograder.sandbox.runner import main as run
 
         return run
 
-    serve(options.socket, options.hide, prepare)
+    serve(options.socket, prepare)
 
 
 def preload() -> None:
@@ -88,13 +114,13 @@ def provide_data(folder: Path) -> None:
     data.provide(arrays)
 
 
-def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -> None:
+def serve(path: Path, prepare: Callable[[Setup], launch.Entry]) -> None:
     """Listen at ``path``, prepare, then fork a child for each request until the owner is gone.
 
     ``path`` lies in a private folder that holds nothing else; the server removes that folder, and the one of homes
     beside it, when it ends.
-    The owner holds the other end of standard input; the end of that stream, or another parent, means
-    that it is gone. Clients may connect while ``prepare`` still runs: they wait.
+    The owner holds the other end of standard input: it writes the set-up there, and the end of that stream, or another
+    parent, means that it is gone. Clients may connect while ``prepare`` still runs: they wait.
     """
     owner = os.getppid()
     about = path.parent.stat()
@@ -106,8 +132,9 @@ def serve(path: Path, hidden: list[Path], prepare: Callable[[], launch.Entry]) -
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(path))
     listener.listen(_BACKLOG)
-    place = survey(mount_point, hidden)
-    entry = prepare()
+    setup = Setup.read()
+    place = survey(mount_point, setup.hidden)
+    entry = prepare(setup)
     # Monitors report on their own, so nobody waits for them, nor for what a killed monitor leaves.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     linux.become_subreaper()

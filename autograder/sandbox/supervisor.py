@@ -8,6 +8,7 @@ Several threads, and several processes through ``server_path``, may share one fo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from types import TracebackType
 
 from autograder.errors import GraderFault
 from autograder.sandbox import execution, isolation, launch
+from autograder.sandbox.forkserver import Setup
 from autograder.sandbox.job import Job, Outcome, PlannedCell, encode_job
 from autograder.sandbox.limits import Limits
 from autograder.scratch import hold, remove_abandoned
@@ -187,12 +189,9 @@ class _Server:
         self.path = self._folder / "socket"
         home = self._folder / "home"
         home.mkdir(mode=0o700)
-        arguments = ["--socket", str(self.path), "--data", str(data)]
-        for folder in hidden:
-            arguments += ["--hide", str(folder)]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, *arguments],
+                [*command, "--socket", str(self.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -202,6 +201,10 @@ class _Server:
                 # It holds the folder too, and so does each monitor: what outlives the owner is not abandoned.
                 pass_fds=[self._lock],
             )
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has failed already, and its log says why
+            self._process.stdin.write(Setup(data, tuple(hidden)).to_line())
+            self._process.stdin.flush()
 
     def is_alive(self) -> bool:
         """Tell whether the process runs."""

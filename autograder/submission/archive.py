@@ -20,6 +20,8 @@ UNREADABLE = (
 )  # fmt: skip
 """What reading a zip or one of its members raises: damaged, encrypted, of an unknown kind, there twice, too large."""
 _ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The ways to pack that are unpacked piece by piece: by the others a kilobyte may become gigabytes at once."""
 
 
 def unpack(path: Path, folder: Path, wanted: Callable[[PurePosixPath], bool]) -> tuple[str, ...]:
@@ -80,6 +82,8 @@ def _unpack_member(
         return 0
     if member.flag_bits & _ENCRYPTED:
         raise ValueError("it is encrypted; unpack it and name the folder")
+    if member.compress_type not in _METHODS:
+        raise ValueError("it is packed in an unusual way; unpack it and name the folder")
     # The sizes that a zip tells are not to be believed: what comes out is counted.
     with archive.open(member) as stream:
         content = stream.read(min(FILE_LIMIT, limit) + 1)

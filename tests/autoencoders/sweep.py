@@ -67,7 +67,7 @@ def read_dimension(value: Any) -> int | None:
         value = int(numbers[0]) if len(numbers) == 1 else None
     if isinstance(value, list) and len(value) == 1:
         return read_dimension(value[0])
-    if isinstance(value, (int, float)) and math.isfinite(value) and value == int(value) and 1 <= value < 100_000:
+    if isinstance(value, (int, float)) and 1 <= value < 100_000 and value == int(value):
         return int(value)
     return None
 

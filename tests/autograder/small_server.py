@@ -51,10 +51,8 @@ def receive(channel: socket.socket) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=Path)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--hide", type=Path, action="append", default=[])
     options = parser.parse_args()
-    forkserver.serve(options.socket, options.hide, lambda: run)
+    forkserver.serve(options.socket, lambda setup: run)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,13 @@ def test_too_large_an_array_is_an_error_of_its_cell(sandbox):
     assert (statuses(outcome), printed(outcome)) == (["error", "ok"], "alive\n")
 
 
+def test_no_argument_of_a_child_names_a_folder_of_the_course(sandbox):
+    payload = "import sys\nprint(open('/proc/self/cmdline').read().split(chr(0))[1:], sys.argv)"
+    shown = printed(sandbox.run(job(payload)))
+    assert "forkserver" in shown
+    assert str(ROOT) not in shown
+
+
 ORDINARY = [
     "import numpy as np\nfrom sklearn.manifold import TSNE\nTSNE(2, perplexity=3).fit_transform(np.random.rand(20, 4))",
     "import pandas as pd\npd.DataFrame({'a': [1]}).to_csv('x.csv')\nprint(len(pd.read_csv('x.csv')))",
@@ -152,9 +159,7 @@ def test_what_notebooks_usually_do_works_in_each_backend(sandbox):
 def test_a_public_folder_for_the_socket_is_refused(tmp_path):
     tmp_path.chmod(0o755)
     command = [sys.executable, "-I", "-m", "autograder.sandbox.forkserver", "--socket", str(tmp_path / "socket")]
-    result = subprocess.run(
-        [*command, "--data", str(ROOT / "data")], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert result.returncode == 1
     assert "not a private folder" in result.stderr
 

@@ -12,6 +12,8 @@ from autograder.sandbox.guest.plain import NotPlain, plain, text, type_name
 
 _DEPTH_LIMIT = 4
 _ITEMS_LIMIT = 50
+# Known by identity: any function can be given the name of another one, and of its module.
+_OF_KERAS = {id(item) for module in (keras.losses, keras.metrics, keras.optimizers) for item in vars(module).values()}
 
 
 def described(value: Any, depth: int = 0) -> Any:
@@ -28,8 +30,14 @@ def described(value: Any, depth: int = 0) -> Any:
             return {text(key, 200): described(child, depth + 1) for key, child in items}
     if isinstance(value, (types.FunctionType, type)):
         # A class of losses stands for its instance: Keras makes one.
-        return {"function": text(value.__name__, 200), "module": text(value.__module__, 200)}
+        return {"function": text(value.__name__, 200), "module": _module(value)}
     return _keras_object(value) or {"other": type_name(value)}
+
+
+def _module(value: Any) -> str:
+    """Return the module of a function or class; one that only claims to be of Keras is the notebook's own."""
+    module = text(value.__module__, 200)
+    return "__main__" if module.startswith("keras.") and id(value) not in _OF_KERAS else module
 
 
 def _keras_object(value: Any) -> dict[str, Any] | None:

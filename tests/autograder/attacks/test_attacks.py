@@ -1,166 +1,209 @@
-"""Each hostile notebook, graded by the real command line, earns no more than it would honestly, and touches nothing.
+"""Each hostile submission, graded by the real command line, earns no more than it would honestly, and touches nothing.
 
-All are graded in one batch, with the reference before and after them, as a class would be.
+All are graded in one batch, as a class would be, with the honest twin of each and with neighbours that stand between
+them. ``BACKENDS`` holds the ways to isolate with which this is done.
 """
 
 from __future__ import annotations
 
-import contextlib
+import csv
 import json
 import os
-import socket
-import subprocess
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
-COURSE = HERE.parents[2]
-sys.path[:0] = [str(HERE), str(HERE.parent), str(COURSE / "examples")]
-import make_examples as examples  # noqa: E402
-from payloads import PAYLOADS  # noqa: E402
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import table  # noqa: E402
+from batch import (  # noqa: E402
+    ALL,
+    FIRST,
+    NEIGHBOURS,
+    TWINS,
+    Batch,
+    grade,
+    seen,
+    submit,
+    submit_documents,
+    submit_honest,
+    twin_name,
+)
+from payloads.documents import ARCHIVES, DELIVERIES  # noqa: E402
 from small_sandbox import needs  # noqa: E402
+from surroundings import CANARY, ROOT, SECRET, Surroundings  # noqa: E402
 
-pytestmark = needs("namespaces")
-SECRET = "swordfish-of-the-grader"
-NEIGHBOURS = ("aaa-before", "zzz-after")
+pytestmark = [needs("namespaces"), pytest.mark.timeout(1200)]
+BUILDERS, SMALL, COMPILE = 52.0, 83.0, 8.0
+# Points that the honest twins earn, worked out by hand: all of their base but what their own cell loses.
+EARNED = {
+    ("builders", "plot-digits", ""): BUILDERS,
+    ("builders", "load-data", ""): BUILDERS,
+    ("small", "best-latent-dimension", ""): SMALL,
+}
+DENIED = "The grader could not decide this one"
 
 
 @dataclass(frozen=True)
-class Graded:
-    """One batch: how the command ended, what it wrote, and whether anybody came through to the listener."""
+class Backend:
+    """A way to isolate: the option of the command line, and what the command line is run by."""
 
-    done: subprocess.CompletedProcess[str]
-    out: Path
-    submitted: Path
-    visitors: int
-    survivors: int
-
-    def report(self, name: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.out / name / "report.json").read_text(encoding="utf-8"))
-        return document
+    name: str
+    prefix: tuple[str, ...] = ()
 
 
-def student(name: str) -> str:
-    return name.replace(" ", "-").lower()
+BACKENDS = (Backend("namespaces"),)
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
-    folder = tmp_path_factory.mktemp("attacks")
-    source, release = (
-        json.loads((COURSE / kind / "autoencoders" / "autoencoders.ipynb").read_text(encoding="utf-8"))
-        for kind in ("source", "release")
-    )
-    reference = examples.reference_answers(source)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        for name in NEIGHBOURS:
-            write(folder, name, examples.filled_in(release, reference))
-        for name, payload in PAYLOADS.items():
-            code = payload.code.replace("PORT", str(listener.getsockname()[1]))
-            write(folder, student(name), examples.filled_in(release, {**reference, payload.question: code}))
-        before = confined()
-        environment = os.environ | {"AUTOGRADER_CACHE": str(folder / "cache"), "COURSE_TOKEN": SECRET}
-        done = subprocess.run(
-            [sys.executable, "-m", "autograder", "grade", str(folder / "submitted"), "--out", str(folder / "out")],
-            cwd=COURSE, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        survivors = len(confined() - before)
-        yield Graded(done, folder / "out", folder / "submitted", visitors(listener), survivors)
+@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.name)
+def batch(request: pytest.FixtureRequest) -> Iterator[Batch]:
+    backend: Backend = request.param
+    with Surroundings() as surroundings:
+        submit_honest(surroundings)
+        submit(surroundings)
+        submit_documents(surroundings)
+        # One more than the cores: some payloads only wait.
+        jobs = str((os.cpu_count() or 1) + 1)
+        yield grade(surroundings, backend.name, "--jobs", jobs, prefix=backend.prefix)
 
 
-def write(folder: Path, name: str, notebook: Any) -> None:
-    path = folder / "submitted" / name / "autoencoders" / "autoencoders.ipynb"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(notebook), encoding="utf-8")
+def test_the_grader_lives_and_reports_on_everybody(batch):
+    # What can not be read is told by the exit code, and all others are graded.
+    assert batch.done.returncode == 2, batch.done.stderr
+    expected = {*ALL, *NEIGHBOURS, *map(twin_name, TWINS), *map(seen, DELIVERIES)}
+    expected |= {archive.student for archive in ARCHIVES} - {""}
+    assert set(batch.reports) == expected
+    readable = [report for report in batch.reports.values() if report["status"] != "ungradable"]
+    assert "Traceback" not in batch.done.stderr + batch.done.stdout
+    assert all(report["execution"]["isolation"] == batch.isolation for report in readable)
 
 
-def confined() -> set[str]:
-    """The processes of all sandboxes of this machine: as root, they have user ids that nobody else has."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if path.stat().st_uid >= 0x7000_0000:
-                found.add(path.name)
-    return found
+@pytest.mark.parametrize("twin", TWINS, ids=map(twin_name, TWINS))
+def test_honest_twins_earn_what_is_theirs(batch, twin):
+    report = batch.reports[twin_name(twin)]
+    base = BUILDERS if twin[0] == "builders" else SMALL
+    lost = {"build-encoder": 15.0, "compile": 8.0, "encoder-size": 2.0, "fit": 6.0, "reconstructions": 2.0}
+    least = base - lost.get(twin[1], 0.0) - 8.0
+    assert least <= report["score"] <= base + 6.0, {q["id"]: q["score"] for q in report["questions"]}
+    assert report["score"] == EARNED.get(twin, report["score"])
+    assert report["fault"] is None
 
 
-def visitors(listener: socket.socket) -> int:
-    count = 0
-    while True:
-        try:
-            listener.accept()[0].close()
-        except BlockingIOError:
-            return count
-        count += 1
+@pytest.mark.parametrize("name", ALL)
+def test_no_attack_earns_more_than_its_honest_twin(batch, name):
+    report, twin = batch.reports[name], batch.reports[twin_name(ALL[name].twin)]
+    scores = {q["id"]: (q["score"], t["score"]) for q, t in zip(report["questions"], twin["questions"], strict=True)}
+    assert report["score"] <= twin["score"], scores
+    assert report["score"] + report["awaiting_review"] <= report["max_score"] == 100
 
 
-def test_the_grader_lives_and_reports_on_everybody(graded):
-    assert graded.done.returncode == 0, graded.done.stderr
-    assert {path.parent.name for path in graded.out.glob("*/report.json")} == {
-        *map(student, PAYLOADS), *NEIGHBOURS,
-    }  # fmt: skip
-    assert "Traceback" not in graded.done.stderr + graded.done.stdout
-
-
-@pytest.mark.parametrize("name", PAYLOADS)
-def test_no_attack_earns_more_than_the_honest_notebook(graded, name):
-    report = graded.report(student(name))
-    assert report["score"] <= PAYLOADS[name].honest, {q["id"]: q["score"] for q in report["questions"]}
-    assert report["score"] + report["awaiting_review"] <= 100
-
-
-@pytest.mark.parametrize("name", PAYLOADS)
-def test_every_outcome_is_classified(graded, name):
-    report = graded.report(student(name))
+@pytest.mark.parametrize("name", ALL)
+def test_every_outcome_is_classified(batch, name):
+    report, ends = batch.reports[name], ALL[name].ends
     assert report["status"] in ("graded", "needs_review")
     fault = report["fault"]
-    assert (fault is not None) == PAYLOADS[name].ends or fault["whose"] == "student"
+    assert fault is None or fault["whose"] == "student"
+    assert ends is None or (fault is not None) == ends, fault
+    assert DENIED not in json.dumps(report), [c for q in report["questions"] for c in q["checks"] if DENIED in str(c)]
+
+
+@pytest.mark.parametrize("name", [param for param in ALL if ALL[param.values[0]].searches])
+def test_the_searches_come_back_empty(batch, name):
+    assert batch.error_of(name, ALL[name].question) == "AssertionError: []"
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES, ids=lambda delivery: delivery.claim)
+def test_what_is_no_notebook_is_refused_and_what_is_one_is_graded(batch, delivery):
+    report = batch.reports[seen(delivery)]
+    if delivery.refused:
+        assert (report["status"], report["score"], report["fault"]["whose"]) == ("ungradable", 0.0, "student")
+        assert report["fault"]["message"]
+    else:
+        assert (report["status"], report["score"], report["fault"]) == ("graded", BUILDERS, None)
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda archive: archive.claim)
+def test_a_hostile_archive_is_named_and_not_unpacked(batch, archive):
+    number = ARCHIVES.index(archive)
+    if archive.student:
+        assert batch.reports[archive.student]["status"] == "ungradable"
+        return
+    said = [line for line in batch.done.stderr.splitlines() if f"class-{number}.zip" in line]
+    assert any(archive.said in line for line in said), said
 
 
 @pytest.mark.parametrize("name", NEIGHBOURS)
-def test_the_neighbours_are_graded_as_if_alone(graded, name):
-    report = graded.report(name)
-    assert (report["score"], report["awaiting_review"], report["status"]) == (91.0, 9.0, "graded")
+def test_neighbours_are_graded_as_if_alone(batch, name):
+    report, first = batch.reports[name], batch.reports[FIRST]
+    assert (report["score"], report["awaiting_review"], report["status"]) == (SMALL, 9.0, "graded")
+    assert report["questions"] == first["questions"] and not report["execution"]["from_cache"]
+    assert not report["execution"]["salvaged"]
+    strip = [{key: cell[key] for key in ("index", "status", "error")} for cell in report["cells"]]
+    assert strip == [{key: cell[key] for key in ("index", "status", "error")} for cell in first["cells"]]
 
 
-def test_nothing_hidden_reaches_what_students_read(graded):
-    calibration = json.loads((COURSE / "tests" / "autoencoders" / "calibration.json").read_text(encoding="utf-8"))
-    protocol = calibration["denoising"]["protocol"]
-    hidden = (SECRET, str(protocol["limit"]), str(protocol["seed"]), "tests/autoencoders", "submitted_restarts",
-              str(graded.submitted), "def test_", "\x1b[31m", "\u202e")  # fmt: skip
-    for path in graded.out.rglob("*"):
+def written(batch: Batch) -> Iterator[tuple[Path, str]]:
+    """Yield every file of the results; each of them must be UTF-8."""
+    for path in sorted(batch.surroundings.out.rglob("*")):
         if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            assert not [word for word in hidden if word in text], path
-            assert path.suffix != ".html" or "<script" not in text, path
+            yield path, path.read_text(encoding="utf-8")
 
 
-def test_the_searches_came_back_empty(graded):
-    searches = [name for name, payload in PAYLOADS.items() if "raise AssertionError(" in payload.code]
-    assert len(searches) == 4
-    for name in searches:
-        errors = [cell["error"] for cell in graded.report(student(name))["cells"] if cell["error"]]
-        assert "AssertionError: []" in errors, (name, errors)
+def test_nothing_hidden_reaches_what_people_read(batch):
+    protocol = json.loads((ROOT / "tests" / "autoencoders" / "calibration.json").read_text("utf-8"))["denoising"]
+    numbers = {str(protocol["protocol"][name]) for name in ("limit", "seed")}
+    place = str(batch.surroundings.folder)
+    hidden = (SECRET, CANARY, *numbers, "tests/autoencoders", "submitted_restarts", "def test_", place, "victim-")
+    texts = [("out", batch.done.stdout), *((str(path), text) for path, text in written(batch))]
+    found = {(path, word) for path, text in texts for word in hidden if word in text}
+    assert {entry for entry in found if "command-line" not in entry[0]} == set()
 
 
-def test_nobody_reached_the_listener(graded):
-    assert graded.visitors == 0
+def test_nothing_acts_in_what_people_read(batch):
+    for path, text in written(batch):
+        acting = re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", text)
+        assert not acting, path
+        if path.suffix == ".html":
+            assert not re.search(r"<(script|img|iframe|object)|<[^>]*\son\w+\s*=|href=\"?\s*javascript:", text), path
+            assert "Content-Security-Policy" in text, path
+    with (batch.surroundings.out / "scores.csv").open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if (cell[:1] in "=+@\t" and cell) or re.match(r"-\D", cell)]
 
 
-def test_the_host_is_untouched(graded):
-    assert not Path("/autograder").exists()
-    assert sorted(path.name for path in graded.submitted.glob("*/*/*")) == ["autoencoders.ipynb"] * (len(PAYLOADS) + 2)
-    assert sorted(path.name for path in graded.out.iterdir() if not path.is_dir()) == [
+def test_nothing_acts_in_what_a_terminal_or_a_ci_service_reads(batch):
+    for line in (batch.done.stdout + batch.done.stderr).splitlines():
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", line), line
+        assert not re.match(r"\s*::", line) and not re.match(r"\s*##\w*\[", line), line
+    for name in ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"):
+        assert (batch.surroundings.host / name).read_bytes() == b""
+
+
+def test_nobody_reached_a_listener(batch):
+    assert batch.reached == ()
+
+
+def test_the_host_is_untouched(batch):
+    assert batch.after == batch.before
+    assert list(batch.surroundings.planted.iterdir()) == []
+    assert not Path("/autograder").exists() and not list(Path("/tmp").glob("escaped*"))
+    assert sorted(path.name for path in batch.surroundings.folder.iterdir() if path.suffix != ".zip") == [
+        "cache", "course", "graded", "host", "submitted",
+    ]  # fmt: skip
+    assert sorted(path.name for path in batch.surroundings.out.iterdir() if not path.is_dir()) == [
         "index.html", "scores.csv", "summary.json",
     ]  # fmt: skip
+    assert {path.name for path in batch.surroundings.out.glob("*/*")} == {"report.json", "index.html"}
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user's children have its own user id")
-def test_no_process_survives(graded):
-    assert graded.survivors == 0
+def test_no_process_survives_and_none_of_the_host_was_ended(batch):
+    assert batch.survivors == []
+    assert batch.surroundings.victim.poll() is None
+
+
+def test_the_page_of_the_attacks_is_in_step():
+    assert table.PAGE.read_text(encoding="utf-8") == table.render(), "run: make attacks"
