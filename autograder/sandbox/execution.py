@@ -14,12 +14,12 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from autograder.sandbox import launch, processes, scratch
+from autograder.sandbox import launch, linux, processes, scratch
 from autograder.sandbox.clock import CellClock
 from autograder.sandbox.limits import MEBIBYTE, Limits
 from autograder.sandbox.protocol import Decoder, Frame, ProtocolError
@@ -106,6 +106,7 @@ class _Execution:
         self._runner: int | None = None
         self._proc: int | None = None
         self._home: Path | None = None
+        self._user: int | None = None
         self._tree: Tree | None = None
         self._status: int | None = None
         self._gone = False
@@ -221,7 +222,8 @@ class _Execution:
     def _meter(self) -> Usage:
         """Measure the tree; stop it above its memory."""
         assert self._tree is not None
-        usage = self._tree.measure(self._limits.memory_bytes)
+        with self._looking():
+            usage = self._tree.measure(self._limits.memory_bytes)
         self.seen.cpu_seconds = max(self.seen.cpu_seconds, usage.cpu_seconds)
         self.seen.peak_memory_bytes = max(self.seen.peak_memory_bytes, usage.memory_bytes)
         if usage.memory_bytes > self._limits.memory_bytes:
@@ -239,8 +241,11 @@ class _Execution:
             raise _Stop("killed", f"stopped above {limits.all_open_files} open files at once")
         if self.seen.cpu_seconds > limits.notebook_cpu_seconds:
             raise _Stop("killed", f"stopped after {limits.notebook_cpu_seconds:g} CPU seconds in all")
-        if self._home is not None and (written := scratch.problem(self._home, self._processes(), limits)):
-            raise _Stop("killed", written)
+        if self._home is not None:
+            with self._looking():
+                written = scratch.problem(self._home, self._processes(), limits)
+            if written:
+                raise _Stop("killed", written)
         if time.monotonic() - self._started_wall > limits.notebook_wall_seconds:
             raise _Stop("killed", f"stopped after {limits.notebook_wall_seconds:g} seconds of waiting")
         reason = self._clock.problem(self.seen.cpu_seconds, in_cell=self.seen.cell is not None)
@@ -254,6 +259,9 @@ class _Execution:
             _signal(self._runner, signal.SIGINT)
         elif self._clock.grace_is_over(self.seen.cpu_seconds):
             raise _Stop("killed", reason)
+
+    def _looking(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._user is None else linux.looking_as(self._user)
 
     def _processes(self) -> set[int]:
         return processes.descendants(self._init_process) if self._init_process is not None else set()
@@ -343,6 +351,7 @@ class _Execution:
             case "started":
                 self._runner, self._proc = descriptors
                 self._home = Path(message["home"]) if message["home"] else None
+                self._user = message["user"]
             case "exited":
                 self._status = message["status"]
             case "gone":

@@ -7,8 +7,8 @@ runner holds the event channel alone. Init dies with the monitor, and the runner
 namespaces nothing outlives init; without them the monitor kills whatever descends from it.
 
 Control messages, one JSON object a packet: ``forked`` (with a descriptor of init), ``started`` (of the
-runner and of /proc; with the home, where it lies among the machine's files), ``failed``, ``exited`` (the
-runner's wait status), ``gone`` (all dead; what was used).
+runner and of /proc; with the home, where it lies among the machine's files, and the user id, where the child
+has its own), ``failed``, ``exited`` (the runner's wait status), ``gone`` (all dead; what was used).
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _init(
         channel.close()
         pidfd = os.pidfd_open(runner)
         home = None if confinement.backend == "namespaces" else str(child.home)
-        send(control, "started", [pidfd, proc], home=home)
+        send(control, "started", [pidfd, proc], home=home, user=child.identity.user)
         os.close(proc)
         send(control, "exited", status=_reap_until(runner, pidfd, gate))
     except BaseException as error:

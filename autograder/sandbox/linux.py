@@ -6,10 +6,12 @@ for x86-64 and for the newer machines that share one table.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import signal
+from collections.abc import Iterator
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
@@ -52,7 +54,7 @@ _OLD_CALLS: dict[str, tuple[int | None, int | None]] = {
 # Added since 2019: the same number on every machine.
 _NEW_CALLS = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
-    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd": 438,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434, "clone3": 435, "pidfd_getfd": 438,
     "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443, "landlock_create_ruleset": 444,
     "landlock_add_rule": 445, "landlock_restrict_self": 446, "memfd_secret": 447, "process_mrelease": 448,
     "fchmodat2": 452, "statmount": 457, "listmount": 458, "lsm_set_self_attr": 460,
@@ -180,6 +182,30 @@ def drop_capabilities(kept: frozenset[int] = frozenset()) -> None:
     _checked("capset", _libc.capset(ctypes.byref(header), ctypes.byref(data)))
     for capability in kept:
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
+
+
+@contextlib.contextmanager
+def looking_as(user: int) -> Iterator[None]:
+    """Have this thread open files, those of /proc above all, as another user who may have fewer powers.
+
+    Root of a container may not trace others, and so can not look into their /proc folders; their own user can.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    before, raised = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    _checked("capget", _libc.capget(ctypes.byref(header), ctypes.byref(before)))
+    _libc.setfsgid(ctypes.c_uint(user))
+    _libc.setfsuid(ctypes.c_uint(user))
+    try:
+        # The change has taken some powers away, and nobody looks into a process with more powers than one's own.
+        for half in (0, 3):
+            raised[half] = raised[half + 1] = before[half + 1]
+            raised[half + 2] = before[half + 2]
+        _checked("capset", _libc.capset(ctypes.byref(header), ctypes.byref(raised)))
+        yield
+    finally:
+        _libc.setfsuid(ctypes.c_uint(os.geteuid()))
+        _libc.setfsgid(ctypes.c_uint(os.getegid()))
+        _checked("capset", _libc.capset(ctypes.byref(header), ctypes.byref(before)))
 
 
 def _prctl(option: int, *values: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _READ_BYTES = 4096
+_INIT = 1  # in a namespace of its own
 _CPU, _THREADS = slice(11, 15), 17  # fields of ``stat``, counted from the state on
 
 
@@ -77,7 +78,7 @@ class Tree:
 
     def _unshared_bytes(self, process: int) -> int:
         """Return anonymous and shared memory, and page tables; mapped files (the libraries) are not the student's."""
-        return self._kilobytes(f"{process}/status", ("RssAnon:", "RssShmem:", "VmPTE:")) * 1024
+        return _kilobytes(self._read(f"{process}/status"), ("RssAnon:", "RssShmem:", "VmPTE:")) * 1024
 
     def _open_files(self, process: int) -> int:
         with contextlib.suppress(OSError):  # it has ended, or is init, which can not be looked into
@@ -91,16 +92,17 @@ class Tree:
     def _proportional_bytes(self, processes: dict[int, list[str]], limit: int) -> int:
         total = 0
         for process in processes:
-            # Init can not be looked into; it holds little but what it shares with the fork server.
-            total += self._kilobytes(f"{process}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) * 1024
-            total += self._kilobytes(f"{process}/status", ("VmPTE:",)) * 1024
+            shared = self._read(f"{process}/smaps_rollup")
+            if shared:
+                total += _kilobytes(shared, ("Pss_Anon:", "Pss_Shmem:")) * 1024
+                total += _kilobytes(self._read(f"{process}/status"), ("VmPTE:",)) * 1024
+            elif process not in (_INIT, self._root):
+                # It does not let itself be looked into: then what it shares is counted as its own. Init never does,
+                # and holds little but what it shares with the fork server.
+                total += self._unshared_bytes(process)
             if total > limit:
                 break
         return total
-
-    def _kilobytes(self, name: str, fields: tuple[str, ...]) -> int:
-        lines = self._read(name).splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith(fields))
 
     def _read(self, name: str) -> str:
         with contextlib.suppress(OSError):
@@ -110,3 +112,7 @@ class Tree:
             finally:
                 os.close(descriptor)
         return ""
+
+
+def _kilobytes(text: str, fields: tuple[str, ...]) -> int:
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(fields))

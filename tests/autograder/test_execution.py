@@ -32,7 +32,7 @@ def test_monitor_and_init_may_speak_in_any_order(sockets, order):
             if event == "forked":
                 launch.send(remote, "forked", [pidfd], process=child.pid)
             else:
-                launch.send(remote, "started", [pidfd, proc], home="/nowhere")
+                launch.send(remote, "started", [pidfd, proc], home="/nowhere", user=None)
         os.close(pidfd)
         os.close(proc)
 

@@ -516,13 +516,26 @@ with SmallSandbox("auto", SMALL, ROOT / "data") as sandbox:
         "import os; say(os.getuid())", "import subprocess; say(subprocess.run('echo hi', shell=True).returncode)",
         "if os.fork() == 0:\\n    os.setsid()\\n    import time; time.sleep(50)", "os.kill(os.getppid(), 0)"))
     assert_no_survivor(sandbox)
-print(json.dumps([outcome.isolation, outcome.ending, statuses(outcome), said(outcome)]))
+    patient = limited(sandbox, cell_cpu_seconds=20, notebook_cpu_seconds=20, all_open_files=200)
+    reasons = [patient.run(job(FILL + "import os, time\\n" + cell)).reason for cell in json.loads(sys.argv[1])]
+print(json.dumps([outcome.isolation, outcome.ending, statuses(outcome), said(outcome), reasons]))
 """
+# What can be seen only by looking into the child's own folders of /proc, which root of a container may not do as root.
+SEEN_FROM_OUTSIDE = {
+    "files = [open(f'{n}', 'wb') for n in range(30)]\n"
+    "for file in files: os.remove(file.name); file.write(b'x' * 10**7); file.flush()\ntime.sleep(15)": (
+        "stopped above 32 MiB of files"
+    ),
+    "kept = [os.open('/dev/null', 0) for _ in range(40)]\n"
+    "for _ in range(8):\n    if os.fork() == 0: time.sleep(15)\ntime.sleep(15)": "stopped above 200 open files at once",
+    "block = b'x' * 200_000_000\nfor _ in range(5):\n    if os.fork() == 0: time.sleep(0.5); os._exit(0)\n"
+    "time.sleep(0.7)": "",
+}
 
 
 def in_container(*arguments):
     script = IN_CONTAINER.format(here=str(HERE))
-    command = [*arguments, sys.executable, "-c", script]
+    command = [*arguments, sys.executable, "-c", script, json.dumps(list(SEEN_FROM_OUTSIDE))]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
@@ -530,10 +543,11 @@ def in_container(*arguments):
 
 @pytest.mark.parametrize("options", [[], ["--keep-powers"]], ids=["powers of a container", "all powers"])
 def test_under_dockers_filter_landlock_is_taken_and_holds(options):
-    isolation, ending, cells, words = in_container(sys.executable, str(HERE / "docker_filter.py"), *options)
+    isolation, ending, cells, words, reasons = in_container(sys.executable, str(HERE / "docker_filter.py"), *options)
     assert (isolation, ending, cells) == ("landlock", "completed", ["ok", "ok", "ok", "error"])
     assert words[1:] == [0, "PermissionError: [Errno 1] Operation not permitted"]
     assert (words[0] >= 0x7000_0000) if IS_ROOT else (words[0] == os.getuid())
+    assert reasons == list(SEEN_FROM_OUTSIDE.values())
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="runs already as an ordinary user")

@@ -261,7 +261,7 @@ def test_threads_of_the_whole_tree_are_counted_where_the_kernel_bounds_none(thre
         child.stdout.readline()
         pidfd, proc = os.pidfd_open(child.pid), os.open("/proc", os.O_RDONLY)
         launch.send(remote, "forked", [pidfd], process=child.pid)
-        launch.send(remote, "started", [pidfd, proc], home="/nowhere")
+        launch.send(remote, "started", [pidfd, proc], home="/nowhere", user=None)
 
         def monitor():
             hostile.sendall(encode({"event": "ready"}))

@@ -106,6 +106,7 @@ os.makedirs("many", exist_ok=True)
 for number in range(100_000):
     open(f"many/{number}", "w").close()
 """,
+        ends=None,
     ),
     Payload(
         "the disk is filled",

@@ -46,8 +46,11 @@ for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::ffff
         NETWORK,
         """
 import socket
-client = socket.socket(socket.AF_UNIX)
-look(lambda: client.connect("\\0" + ABSTRACT) or client.recv(20))
+def ask():
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect("\\0" + ABSTRACT)
+        return client.recv(20)
+look(ask)
 """,
         bites=True,
     ),
@@ -56,8 +59,11 @@ look(lambda: client.connect("\\0" + ABSTRACT) or client.recv(20))
         ROOT,
         """
 import socket
-client = socket.socket(socket.AF_UNIX)
-look(lambda: client.connect(SOCKET) or client.recv(20))
+def ask():
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(SOCKET)
+        return client.recv(20)
+look(ask)
 """,
         bites=True,
     ),
@@ -68,8 +74,7 @@ look(lambda: client.connect(SOCKET) or client.recv(20))
 import glob, socket, sys
 places = glob.glob("/tmp/autograder-*/socket") + [word for word in sys.argv if word.endswith("/socket")]
 for place in places:
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    look(lambda: client.connect(place) or "connected")
+    look(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(place) or "connected")
 """,
         bites=True,
     ),
@@ -78,10 +83,12 @@ for place in places:
         NETWORK,
         """
 import socket
-for port in (*range(PORT - 3, PORT + 4), 22, 80, 631, 2024, 5000, 8080, 8787, 8888):
+def try_port(port):
     with socket.socket() as client:
         client.settimeout(0.2)
-        look(lambda: client.connect_ex(("127.0.0.1", port)) == 0)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+for port in (*range(PORT - 3, PORT + 4), 22, 80, 631, 2024, 5000, 8080, 8787, 8888):
+    look(lambda: try_port(port))
 """,
         bites=True,
     ),
@@ -90,10 +97,12 @@ for port in (*range(PORT - 3, PORT + 4), 22, 80, 631, 2024, 5000, 8080, 8787, 88
         NETWORK,
         """
 import fcntl, socket, struct
-client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-found += [name for _, name in socket.if_nameindex() if name not in ("lo", "sit0", "tunl0", "ip6tnl0", "gre0", "gretap0",
-          "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0", "dummy0")]
-look(lambda: fcntl.ioctl(client, 0x8914, struct.pack("16sh14x", b"lo", 1)))  # SIOCSIFFLAGS, IFF_UP
+usual = ("lo", "sit0", "tunl0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0", "dummy0")
+look(lambda: [name for _, name in socket.if_nameindex() if name not in usual])
+def bring_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        return fcntl.ioctl(client, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+look(bring_up)
 look(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
 look(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
 """,
@@ -154,7 +163,7 @@ def change():
     with sqlite3.connect(f"file:{GRADEBOOK}?mode=rw", uri=True) as book:
         return book.execute("update grades set score = 100").rowcount
 look(change)
-look(lambda: os.chmod(GRADEBOOK, 0o666) or "changed")
+look(lambda: os.chmod(GRADEBOOK, 0o606) or os.stat(GRADEBOOK).st_mode & 0o777 == 0o606)
 look(lambda: os.rename(GRADEBOOK, GRADEBOOK + ".old") or "changed")
 """,
     ),
@@ -227,7 +236,7 @@ import os
 top = os.open("/", os.O_RDONLY)
 for number in range(30):
     os.chdir("..")
-look(lambda: os.path.exists(MARKER))
+look(lambda: open(MARKER).read())
 look(lambda: os.stat("/").st_ino != os.fstat(top).st_ino)
 look(lambda: open(os.open("../../../../../.." + MARKER, os.O_RDONLY, dir_fd=top)).read())
 os.chdir(os.path.expanduser("~"))

@@ -99,8 +99,9 @@ look(lambda: subprocess.run(["git", "log"], capture_output=True).stdout)
 import os
 for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/user", "/home", "/scratch", "/mnt"):
     look(lambda: [name for name in os.listdir(folder) if not name.startswith("ipython-") and name != "student"])
-look(lambda: [name for name in os.listdir(".") if name != ".ipython"])
-for folder in ("/tmp", "/dev/shm", "."):
+look(lambda: [name for name in os.listdir(".") if name not in (".ipython", "tmp")])
+look(lambda: [name for name in os.listdir("tmp") if not name.startswith("ipython-")])
+for folder in ("/tmp", "/dev/shm", ".", "tmp"):
     try:
         open(f"{folder}/left-for-the-next", "w").write("leftover")
     except OSError:
