@@ -239,6 +239,7 @@ def _fixed() -> list[tuple[str, str, str]]:
         ("parameters of a model that is built", f"{arithmetic.PARAMETER_LIMIT:,}", parser),
         ("outputs of all its layers", f"{arithmetic.ACTIVATION_LIMIT:,}", parser),
         ("numbers of one array", f"{evidence.ELEMENT_LIMIT:,}", "parser of evidence"),
+        ("numbers in all figures of a notebook", f"{evidence.DRAWN_LIMIT:,}", "parser of evidence"),
         ("one text", amount(evidence.TEXT_LIMIT, "characters"), "parser of evidence"),
         ("one notebook file", amount(notebook.FILE_LIMIT, "bytes"), reading),
         ("cells of a notebook", f"{notebook.CELL_COUNT_LIMIT:,}", reading),

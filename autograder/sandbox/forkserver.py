@@ -27,6 +27,7 @@ import signal
 import socket
 import stat
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="autograder.sandbox.forkserver")
     parser.add_argument("--socket", type=Path, required=True)
     options = parser.parse_args(arguments)
+    # A notebook's programs look at these; they are none of its business.
+    sys.argv[:], sys.orig_argv[:] = [""], []
 
     def prepare(setup: Setup) -> launch.Entry:
         preload()

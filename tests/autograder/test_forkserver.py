@@ -129,7 +129,7 @@ def test_too_large_an_array_is_an_error_of_its_cell(sandbox):
 
 
 def test_no_argument_of_a_child_names_a_folder_of_the_course(sandbox):
-    payload = "import sys\nprint(open('/proc/self/cmdline').read().split(chr(0))[1:], sys.argv)"
+    payload = "import sys\nprint(open('/proc/self/cmdline').read().split(chr(0))[1:], sys.argv, sys.orig_argv)"
     shown = printed(sandbox.run(job(payload)))
     assert "forkserver" in shown
     assert str(ROOT) not in shown

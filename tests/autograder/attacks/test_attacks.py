@@ -50,29 +50,41 @@ DENIED = "The grader could not decide this one"
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to isolate: the option of the command line, and what the command line is run by."""
+    """A way to isolate: the option of the command line, what the command line is run by, and what it is to hold."""
 
     name: str
+    names: tuple[str, ...]
     prefix: tuple[str, ...] = ()
 
 
+# What a verdict rests on is the same with each backend, and so are the two that only take their time.
+OF_ISOLATION = ("control-flow-", "exhausting-", "reaching-out-", "secrets-")
+LONG = {
+    "control-flow-a-loop-swallows-every-interruption-and-never-gives-the-interpreter-bac",
+    "control-flow-the-process-stops-itself",
+}
+assert set(ALL) >= LONG
+HELD_BY_LANDLOCK = tuple(name for name in ALL if name.startswith(OF_ISOLATION) and name not in LONG)
 # Landlock is for places where namespaces are forbidden.
-BACKENDS = [
-    pytest.param(Backend("namespaces"), id="namespaces", marks=needs("namespaces")),
-    pytest.param(
-        Backend("landlock", (sys.executable, str(HERE.parent / "docker_filter.py"))),
-        id="landlock",
-        marks=needs("landlock"),
-    ),
+BACKENDS = {
+    Backend("namespaces", tuple(ALL)): needs("namespaces"),
+    Backend("landlock", HELD_BY_LANDLOCK, (sys.executable, str(HERE.parent / "docker_filter.py"))): needs("landlock"),
+}
+EACH = [pytest.param(backend, id=backend.name, marks=mark) for backend, mark in BACKENDS.items()]
+EACH_NAME = [
+    pytest.param(backend, name, id=f"{backend.name}-{name}", marks=mark)
+    for backend, mark in BACKENDS.items()
+    for name in backend.names
 ]
+SEARCHES = [param for param in EACH_NAME if ALL[str(param.values[1])].searches]
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=EACH)
 def batch(request: pytest.FixtureRequest) -> Iterator[Batch]:
     backend: Backend = request.param
     with Surroundings() as surroundings:
         submit_honest(surroundings)
-        submit(surroundings)
+        submit(surroundings, backend.names)
         submit_documents(surroundings)
         # One more than the cores: some payloads only wait.
         jobs = str((os.cpu_count() or 1) + 1)
@@ -82,7 +94,8 @@ def batch(request: pytest.FixtureRequest) -> Iterator[Batch]:
 def test_the_grader_lives_and_reports_on_everybody(batch):
     # What can not be read is told by the exit code, and all others are graded.
     assert batch.done.returncode == 2, batch.done.stderr
-    expected = {*ALL, *NEIGHBOURS, *map(twin_name, TWINS), *map(seen, DELIVERIES)}
+    (names,) = (backend.names for backend in BACKENDS if backend.name == batch.isolation)
+    expected = {*names, *NEIGHBOURS, *map(twin_name, TWINS), *map(seen, DELIVERIES)}
     expected |= {archive.student for archive in ARCHIVES} - {""}
     assert set(batch.reports) == expected
     readable = [report for report in batch.reports.values() if report["status"] != "ungradable"]
@@ -101,7 +114,7 @@ def test_honest_twins_earn_what_is_theirs(batch, twin):
     assert report["fault"] is None
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("batch", "name"), EACH_NAME, indirect=["batch"])
 def test_no_attack_earns_more_than_its_honest_twin(batch, name):
     report, twin = batch.reports[name], batch.reports[twin_name(ALL[name].twin)]
     scores = {q["id"]: (q["score"], t["score"]) for q, t in zip(report["questions"], twin["questions"], strict=True)}
@@ -109,7 +122,7 @@ def test_no_attack_earns_more_than_its_honest_twin(batch, name):
     assert report["score"] + report["awaiting_review"] <= report["max_score"] == 100
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("batch", "name"), EACH_NAME, indirect=["batch"])
 def test_every_outcome_is_classified(batch, name):
     report, ends = batch.reports[name], ALL[name].ends
     assert report["status"] in ("graded", "needs_review")
@@ -119,7 +132,7 @@ def test_every_outcome_is_classified(batch, name):
     assert DENIED not in json.dumps(report), [c for q in report["questions"] for c in q["checks"] if DENIED in str(c)]
 
 
-@pytest.mark.parametrize("name", [name for name, payload in ALL.items() if payload.searches])
+@pytest.mark.parametrize(("batch", "name"), SEARCHES, indirect=["batch"])
 def test_the_searches_come_back_empty(batch, name):
     assert batch.error_of(name, ALL[name].question) == "AssertionError: []"
 

@@ -269,9 +269,8 @@ look(lambda: libc.process_vm_readv(above, ctypes.byref(here), 1, ctypes.byref(th
         """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
-first = os.pidfd_open(os.getppid())
 for number in range(3, 12):
-    look(lambda: libc.syscall(438, first, number, 0) >= 0)  # pidfd_getfd
+    look(lambda: libc.syscall(438, os.pidfd_open(os.getppid()), number, 0) >= 0)  # pidfd_getfd
 """,
     ),
     search(
@@ -308,7 +307,6 @@ import sys
 look(lambda: any(HOST in argument for argument in (*sys.argv, *sys.orig_argv)) and "arguments")
 look(lambda: HOST.encode() in open("/proc/self/cmdline", "rb").read() and "command line")
 """,
-        bites=True,
     ),
     search(
         "core files are made and looked for",
