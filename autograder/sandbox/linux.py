@@ -20,7 +20,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 2, 4, 24
 _PR_SET_KEEPCAPS, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 8, 36, 38, 47
 _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -193,6 +193,8 @@ def looking_as(user: int) -> Iterator[None]:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     before, raised = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
     _checked("capget", _libc.capget(ctypes.byref(header), ctypes.byref(before)))
+    parent, at_its_death = os.getppid(), ctypes.c_int()
+    _checked("prctl", _libc.prctl(ctypes.c_int(_PR_GET_PDEATHSIG), ctypes.byref(at_its_death)))
     _libc.setfsgid(ctypes.c_uint(user))
     _libc.setfsuid(ctypes.c_uint(user))
     try:
@@ -206,6 +208,10 @@ def looking_as(user: int) -> Iterator[None]:
         _libc.setfsuid(ctypes.c_uint(os.geteuid()))
         _libc.setfsgid(ctypes.c_uint(os.getegid()))
         _checked("capset", _libc.capset(ctypes.byref(header), ctypes.byref(before)))
+        # Each change of user id forgets what is to happen when the parent dies.
+        _prctl(_PR_SET_PDEATHSIG, at_its_death.value)
+        if at_its_death.value and os.getppid() != parent:
+            os.kill(os.getpid(), at_its_death.value)
 
 
 def _prctl(option: int, *values: int) -> None:

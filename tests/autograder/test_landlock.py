@@ -442,6 +442,27 @@ def test_links_out_of_the_home_are_not_followed(sandbox):
     assert said(limited(sandbox, scratch_files=50).run(job(payload))) == ["alive"]
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="only root can look as somebody else")
+def test_looking_as_the_child_changes_nothing_else_of_the_one_who_looks():
+    script = (
+        "import ctypes, json, os, re\nfrom autograder.sandbox import linux\n"
+        "def state():\n"
+        "    signal = ctypes.c_int()\n"
+        "    ctypes.CDLL(None).prctl(2, ctypes.byref(signal))\n"
+        "    status = open('/proc/thread-self/status').read()\n"
+        "    return [signal.value, *re.findall(r'(?:Uid|Gid|Cap...):.*', status)]\n"
+        "linux.die_with_parent()\n"
+        "before = state()\n"
+        "with linux.looking_as(54321): between = state()\n"
+        "print(json.dumps([before, between, state()]))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HERE)
+    before, between, after = json.loads(result.stdout)
+    assert before == after
+    assert before[0] == signal.SIGKILL
+    assert "54321" in between[1]
+
+
 # Older kernels
 
 
