@@ -16,6 +16,12 @@ from pathlib import Path
 from autograder.sandbox import linux
 
 ORDINARY_USER = 54321
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def needed() -> list[Path]:
+    """Return the folders of the interpreter and of the project."""
+    return [Path(sys.base_prefix), Path(sys.prefix), Path(sys.executable).resolve().parent.parent, ROOT]
 
 
 def make_reachable(needed: list[Path]) -> None:
@@ -39,16 +45,14 @@ def make_reachable(needed: list[Path]) -> None:
 
 
 def main() -> None:
-    root = Path(__file__).resolve().parent.parent.parent
-    program = Path(sys.executable).resolve()
-    make_reachable([Path(sys.base_prefix), Path(sys.prefix), program.parent.parent, root])
+    make_reachable(needed())
     with tempfile.TemporaryDirectory(prefix="ordinary-") as home:
         Path(home).chmod(0o711)
         os.chown(home, ORDINARY_USER, ORDINARY_USER)
         result = subprocess.run(
             [sys.executable, *sys.argv[1:]],
             env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"]},
-            cwd=root,
+            cwd=ROOT,
             user=ORDINARY_USER,
             group=ORDINARY_USER,
             extra_groups=[],

@@ -1,15 +1,18 @@
 """Run a program as under Docker's usual filter of system calls, and with the usual powers of a container's root.
 
-    python docker_filter.py [--keep-powers] PROGRAM ARGUMENT...
+    python docker_filter.py [--keep-powers] [--reachable] PROGRAM ARGUMENT...
 
 Emulates what the public profile refuses to a container that has no power over the system: namespaces, mounts, a new
 root, kernel modules, tracing of performance, keyrings and their like (profiles/seccomp/default.json of the
 Moby project). Root is left with the fourteen capabilities that Docker leaves it, unless ``--keep-powers`` is given.
+With ``--reachable`` Python lies below no folder that others can not enter, as in a container's image.
 """
 
 import errno
 import os
 import sys
+
+import as_ordinary_user
 
 from autograder.sandbox import linux, seccomp
 from autograder.sandbox.seccomp import Condition, Rule, refused
@@ -40,9 +43,12 @@ def rules() -> list[Rule]:
 
 def main() -> None:
     arguments = sys.argv[1:]
-    if arguments[0] == "--keep-powers":
-        arguments = arguments[1:]
-    elif os.geteuid() == 0:
+    options = set()
+    while arguments[0].startswith("--"):
+        options.add(arguments.pop(0))
+    if "--reachable" in options:
+        as_ordinary_user.make_reachable(as_ordinary_user.needed())
+    if "--keep-powers" not in options and os.geteuid() == 0:
         linux.empty_bounding_set(POWERS_OF_A_CONTAINER)
     linux.forbid_new_privileges()
     seccomp.install(rules())

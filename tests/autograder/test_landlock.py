@@ -534,7 +534,9 @@ sys.path.insert(0, {here!r})
 from small_sandbox import *
 with SmallSandbox("auto", SMALL, ROOT / "data") as sandbox:
     outcome = sandbox.run(job(
-        "import os; say(os.getuid())", "import subprocess; say(subprocess.run('echo hi', shell=True).returncode)",
+        "import os; say(os.getuid())",
+        "say([line.split()[1] for line in open('/proc/self/status') if line.startswith(('CapEff', 'CapPrm'))])",
+        "import subprocess; say(subprocess.run('echo hi', shell=True).returncode)",
         "if os.fork() == 0:\\n    os.setsid()\\n    import time; time.sleep(50)", "os.kill(os.getppid(), 0)"))
     assert_no_survivor(sandbox)
     patient = limited(sandbox, cell_cpu_seconds=20, notebook_cpu_seconds=20, all_open_files=200)
@@ -562,13 +564,27 @@ def in_container(*arguments):
     return json.loads(result.stdout)
 
 
+def docker_filter(*options):
+    """Run as under Docker's filter, and see that what holds there holds; return the powers that the child has."""
+    isolation, ending, cells, words, reasons = in_container(sys.executable, str(HERE / "docker_filter.py"), *options)
+    assert (isolation, ending, cells) == ("landlock", "completed", ["ok", "ok", "ok", "ok", "error"])
+    user, powers, *rest = words
+    assert rest == [0, "PermissionError: [Errno 1] Operation not permitted"]
+    assert (user >= 0x7000_0000) if IS_ROOT else (user == os.getuid())
+    assert reasons == list(SEEN_FROM_OUTSIDE.values())
+    return {int(power, 16) for power in powers}
+
+
 @pytest.mark.parametrize("options", [[], ["--keep-powers"]], ids=["powers of a container", "all powers"])
 def test_under_dockers_filter_landlock_is_taken_and_holds(options):
-    isolation, ending, cells, words, reasons = in_container(sys.executable, str(HERE / "docker_filter.py"), *options)
-    assert (isolation, ending, cells) == ("landlock", "completed", ["ok", "ok", "ok", "error"])
-    assert words[1:] == [0, "PermissionError: [Errno 1] Operation not permitted"]
-    assert (words[0] >= 0x7000_0000) if IS_ROOT else (words[0] == os.getuid())
-    assert reasons == list(SEEN_FROM_OUTSIDE.values())
+    # At most the power to read (or of those that a container has the one that includes it).
+    assert docker_filter(*options) <= {0, 1 << 1, 1 << 2}
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can make another view of the machine's folders")
+@pytest.mark.parametrize("options", [[], ["--keep-powers"]], ids=["powers of a container", "all powers"])
+def test_where_python_can_be_reached_the_child_has_no_power_at_all(options):
+    assert docker_filter("--reachable", *options) == {0}
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="runs already as an ordinary user")
