@@ -11,7 +11,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,16 +80,29 @@ EACH_NAME = [
 SEARCHES = [param for param in EACH_NAME if ALL[str(param.values[1])].searches]
 
 
-@pytest.fixture(scope="module", params=EACH)
-def batch(request: pytest.FixtureRequest) -> Iterator[Batch]:
-    backend: Backend = request.param
-    with Surroundings() as surroundings:
-        submit_honest(surroundings)
-        submit(surroundings, backend.names)
-        submit_documents(surroundings)
-        # One more than the cores: some payloads only wait.
-        jobs = str((os.cpu_count() or 1) + 1)
-        yield grade(surroundings, backend.name, "--jobs", jobs, prefix=backend.prefix)
+@pytest.fixture(scope="module")
+def batches() -> Iterator[Callable[[Backend], Batch]]:
+    """Grade the batch of each backend once, when it is first asked for, in whatever order the tests run."""
+    made: dict[str, Batch] = {}
+    with ExitStack() as stack:
+
+        def batch_of(backend: Backend) -> Batch:
+            if backend.name not in made:
+                surroundings = stack.enter_context(Surroundings())
+                submit_honest(surroundings)
+                submit(surroundings, backend.names)
+                submit_documents(surroundings)
+                # One more than the cores: some payloads only wait.
+                jobs = str((os.cpu_count() or 1) + 1)
+                made[backend.name] = grade(surroundings, backend.name, "--jobs", jobs, prefix=backend.prefix)
+            return made[backend.name]
+
+        yield batch_of
+
+
+@pytest.fixture(params=EACH)
+def batch(request: pytest.FixtureRequest, batches: Callable[[Backend], Batch]) -> Batch:
+    return batches(request.param)
 
 
 def test_the_grader_lives_and_reports_on_everybody(batch):
