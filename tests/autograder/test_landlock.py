@@ -205,6 +205,7 @@ def test_a_deep_and_closed_home_is_removed_all_the_same(sandbox):
 
 
 def test_other_processes_can_neither_be_seen_nor_signalled_nor_limited(sandbox):
+    sandbox.run(job("x = 1"))  # the server needs a moment to be one
     others = [os.getpid(), os.getppid(), processes_with(str(sandbox.server_path))[0]]
     payload = (
         f"{TRY}\n"
