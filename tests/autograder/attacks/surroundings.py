@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -27,6 +28,7 @@ SECRET = "swordfish-of-the-grader"
 CANARY = "heron-of-the-hidden-checks"
 KEY_NAME = b"token-of-the-course"
 _SESSION_KEYRING, _SET_TIMEOUT, _UNLINK = -3, 15, 9
+_NUMBERS = itertools.count()
 _CI_FILES = ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE")
 
 
@@ -46,6 +48,9 @@ class Surroundings:
         self.planted = self.host / "open"
         self.marker = self.host / "marker-of-the-host.txt"
         self.reached: list[str] = []
+        # There may be several at a time.
+        self._number = next(_NUMBERS)
+        self._tag = f"{os.getpid()}-{self._number}"
         self._stack = contextlib.ExitStack()
         self._names: dict[str, Any] = {}
 
@@ -90,13 +95,13 @@ class Surroundings:
         self.kept.write_text(CANARY, encoding="utf-8")
 
     def _make_victim(self, stack: contextlib.ExitStack) -> None:
-        word = f"victim-{os.getpid()}"
+        word = f"victim-{self._tag}"
         victim = subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(3000)", word], env={"COURSE_TOKEN": SECRET}
         )
         stack.callback(victim.wait)
         stack.callback(victim.kill)
-        self.left = f"left-{os.getpid()}"
+        self.left = f"left-{self._tag}"
         self._names |= {"VICTIM": victim.pid, "VICTIM_WORD": word, "LEFT": self.left}
         self.victim = victim
 
@@ -112,7 +117,7 @@ class Surroundings:
             listeners["PORT6"] = socket.create_server(("::1", 0), family=socket.AF_INET6)
         except OSError:
             self.has_ipv6 = False
-        abstract = f"attacked-{os.getpid()}"
+        abstract = f"attacked-{self._tag}"
         listeners["ABSTRACT"].bind(f"\0{abstract}")
         listeners["SOCKET"].bind(str(self.host / "socket"))
         (self.host / "socket").chmod(0o777)
@@ -154,7 +159,7 @@ class Surroundings:
 
     def _share_memory(self, stack: contextlib.ExitStack) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        key = 0x41000000 + os.getpid()
+        key = 0x41000000 + (self._number << 24) + os.getpid()
         identity = libc.shmget(key, 4096, 0o1666)
         if identity >= 0:
             stack.callback(libc.shmctl, identity, 0, None)
