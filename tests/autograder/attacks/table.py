@@ -19,7 +19,8 @@ _HEAD = """\
 neighbours and with the honest twin of each (`tests/autograder/attacks/`): it earns no more than its twin, its outcome
 is classified, nothing hidden reaches what people read, nothing outside is touched, no process survives, and the
 neighbours are graded as if alone. {biting} of them are graded without isolation as well, where they come through, so
-that it is known that they bite.
+that it is known that they bite. Those on which isolation bears are graded with namespaces and, under Docker's usual
+filter of system calls, with Landlock.
 
 This page is made by `make attacks`; a test keeps it in step with the payloads.
 """
