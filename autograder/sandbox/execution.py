@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from autograder.sandbox import launch, linux, processes, scratch
+from autograder.sandbox import launch, linux, scratch
 from autograder.sandbox.clock import CellClock
 from autograder.sandbox.limits import MEBIBYTE, Limits
 from autograder.sandbox.protocol import Decoder, Frame, ProtocolError
@@ -243,7 +243,7 @@ class _Execution:
             raise _Stop("killed", f"stopped after {limits.notebook_cpu_seconds:g} CPU seconds in all")
         if self._home is not None:
             with self._looking():
-                written = scratch.problem(self._home, self._processes(), limits)
+                written = scratch.problem(self._home, usage.members, limits)
             if written:
                 raise _Stop("killed", written)
         if time.monotonic() - self._started_wall > limits.notebook_wall_seconds:
@@ -262,9 +262,6 @@ class _Execution:
 
     def _looking(self) -> AbstractContextManager[None]:
         return nullcontext() if self._user is None else linux.looking_as(self._user)
-
-    def _processes(self) -> set[int]:
-        return processes.descendants(self._init_process) if self._init_process is not None else set()
 
     # Ending
 

@@ -22,7 +22,8 @@ class Usage:
     """What a tree has used (``cpu_seconds``, with all its dead) and uses now.
 
     ``tasks`` are processes and threads together; ``open_files`` are descriptors of all processes. Behind each of these
-    may stand memory that belongs to no process, such as the buffers of a socket.
+    may stand memory that belongs to no process, such as the buffers of a socket. ``members`` are the
+    process ids of the tree, its root included.
     """
 
     cpu_seconds: float
@@ -30,6 +31,7 @@ class Usage:
     processes: int
     tasks: int
     open_files: int
+    members: frozenset[int]
 
 
 class Tree:
@@ -55,7 +57,8 @@ class Tree:
         if memory > memory_limit and len(members) > 1:
             memory = self._proportional_bytes(members, memory_limit)
         tasks = sum(int(fields[_THREADS]) for fields in members.values())
-        return Usage(ticks / _TICKS, memory, len(members), tasks, sum(map(self._open_files, members)))
+        open_files = sum(map(self._open_files, members))
+        return Usage(ticks / _TICKS, memory, len(members), tasks, open_files, frozenset(members))
 
     def _stats(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (process id, the fields of its ``stat`` from the state on)."""
