@@ -18,7 +18,6 @@ import pkgutil
 import random
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -70,6 +69,7 @@ class Submission:
     kind: str
     suffix: str
     content: bytes
+    by_chance: bool = False
 
 
 # --- what is handed in ------------------------------------------------------------------------------
@@ -89,7 +89,12 @@ class Class:
         self._reference: Answers = self._examples.reference_answers(read("source"))
         self._release = read("release")
         self._payloads = payloads()
-        self._aimed, self.reached = aim(stack)
+        surroundings = importlib.import_module("surroundings").Surroundings()
+        self._aimed, self._surroundings = surroundings.aimed, stack.enter_context(surroundings)
+
+    def reached(self) -> int:
+        """Return how many connections came out of the sandboxes."""
+        return len(self._surroundings.reached)
 
     def make(self, count: int, seed: int) -> list[Submission]:
         """Return so many submissions, of all kinds, every payload among them where there is room."""
@@ -140,9 +145,10 @@ class Class:
         if payload.question != SWEEP:
             del answers[SWEEP]
         notebook = self._notebook(answers, number)
-        if edit := getattr(payload, "edit", None):
-            edit(notebook)
-        return Submission(f"hostile-{number:03}-{name}", "hostile", ".ipynb", json.dumps(notebook).encode())
+        if payload.edit:
+            payload.edit(notebook)
+        content = json.dumps(notebook).encode()
+        return Submission(f"hostile-{number:03}-{name}", "hostile", ".ipynb", content, payload.by_chance)
 
     def _broken(self, number: int) -> Submission:
         make = list(BROKEN)[number % len(BROKEN)]
@@ -184,39 +190,10 @@ BROKEN: Mapping[str, Callable[[Answers], None] | bytes] = {
 
 
 def payloads() -> dict[str, Any]:
-    """Return all hostile payloads by name, from one module's table or from the modules of a package."""
+    """Return all hostile payloads by a name that can stand in a path."""
     package = importlib.import_module("payloads")
-    modules = [package]
-    for about in pkgutil.iter_modules(getattr(package, "__path__", [])):
-        modules.append(importlib.import_module(f"payloads.{about.name}"))
-    found: dict[str, Any] = {}
-    for module in modules:
-        table = getattr(module, "PAYLOADS", {})
-        items = table.items() if isinstance(table, Mapping) else ((payload.slug, payload) for payload in table)
-        found |= {str(name).replace(" ", "-").lower(): payload for name, payload in items}
-    return found
-
-
-def aim(stack: contextlib.ExitStack) -> tuple[Callable[[str, str], str], Callable[[], int]]:
-    """Return what replaces the names in a payload's code, and what counts the attempts that got through."""
-    try:
-        surroundings = importlib.import_module("surroundings").Surroundings()
-    except ImportError:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        listener.setblocking(False)
-        port = str(listener.getsockname()[1])
-        return lambda code, name: code.replace("PORT", port), lambda: visitors(listener)
-    stack.enter_context(surroundings)
-    return surroundings.aimed, lambda: len(surroundings.reached)
-
-
-def visitors(listener: socket.socket) -> int:
-    count = 0
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            listener.accept()[0].close()
-            count += 1
-    return count
+    modules = [importlib.import_module(f"payloads.{about.name}") for about in pkgutil.iter_modules(package.__path__)]
+    return {payload.slug: payload for module in modules for payload in getattr(module, "PAYLOADS", ())}
 
 
 # --- what is seen meanwhile -------------------------------------------------------------------------
@@ -433,11 +410,12 @@ def verdict(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def differences(rounds: Sequence[Round]) -> list[str]:
-    """Say in which submissions, and in what, two rounds differ."""
+def differences(submissions: Sequence[Submission], rounds: Sequence[Round]) -> list[str]:
+    """Say in which submissions, and in what, two rounds differ; those that differ by themselves are left out."""
     found = []
+    compared = {submission.label for submission in submissions if not submission.by_chance}
     for other in rounds[1:]:
-        for label in sorted(rounds[0].reports.keys() & other.reports.keys()):
+        for label in sorted(compared & rounds[0].reports.keys() & other.reports.keys()):
             one, two = verdict(rounds[0].reports[label]), verdict(other.reports[label])
             parts = [f"{key}: {one.get(key)} and {two.get(key)}" for key in one if one.get(key) != two.get(key)]
             if parts:
@@ -481,11 +459,14 @@ def render(submissions: Sequence[Submission], rounds: Sequence[Round], jobs: int
         scores = [report["score"] for report in graded] or [0.0]
         lines.append(f"| {kind} | {len(graded)} | {told} | {min(scores):g} to {max(scores):g} |")
     if len(rounds) > 1:
-        found = differences(rounds)
+        found = differences(submissions, rounds)
+        chance = sum(submission.by_chance for submission in submissions)
+        compared = len(submissions) - chance
         lines += ["", "## Differences between the rounds", ""]
         lines += [f"- {one}" for one in found] or [
-            f"None: scores, statuses and findings of {len(rounds[0].reports)} submissions are the same in both orders."
+            f"None: scores, statuses and findings of {compared} submissions are the same in both orders."
         ]
+        lines += [f"- Not compared: {chance}, in which the moment decides what comes of it."] if chance else []
     return "\n".join(lines) + "\n"
 
 
@@ -524,7 +505,7 @@ def main() -> int:
     if options.submissions >= SUBMISSIONS and options.rounds == ROUNDS:
         PAGE.write_text(HEAD + figures, encoding="utf-8")
     grown = [row for one in rounds for row in growth(one.samples) if not row[-1]]
-    return int(bool(grown or reached or differences(rounds) or any(one.faults for one in rounds)))
+    return int(bool(grown or reached or differences(submissions, rounds) or any(one.faults for one in rounds)))
 
 
 if __name__ == "__main__":

@@ -158,6 +158,7 @@ signal.signal(signal.SIGALRM, ring)
 signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
 """,
         ends=None,
+        by_chance=True,
     ),
     Payload(
         "a trace function raises in the guest",

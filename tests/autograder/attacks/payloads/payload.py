@@ -23,6 +23,7 @@ class Payload:
     ``ends``: the process ends, or is ended, before the end of the notebook; None where both may be.
     ``searches``: the code raises AssertionError with what it has found, which must be nothing.
     ``bites``: without isolation it finds something, or writes what it wanted to. ``edit`` changes the notebook.
+    ``by_chance``: what comes of it depends on the moment, so that two gradings may differ (the soak compares no such).
     """
 
     claim: str
@@ -34,6 +35,7 @@ class Payload:
     ends: bool | None = False
     searches: bool = False
     bites: bool = False
+    by_chance: bool = False
     edit: Callable[[Notebook], None] | None = None
 
     @property
