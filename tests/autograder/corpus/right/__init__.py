@@ -1,0 +1,1 @@
+"""Right submissions: none of them may lose a point."""
