@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ class Variant:
     ``fails`` maps checks to how they fail (a text is the finding, None is a failure without one), ``waits`` maps
     checks to a part of the reason why a person decides, ``skips`` maps checks to the question that is to blame.
     ``says`` are parts of sentences that the student must read somewhere in the report; ``mentions`` are findings of
-    notes, which cost nothing. ``pending`` says why the grader does not yet do what is expected here.
+    notes, which cost nothing. ``without`` are questions whose answers are left out, where the change can not matter for
+    them and they take long: they lose all their points. ``pending`` says why the grader does not yet do what is expected here.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Variant:
     skips: Mapping[str, str] = field(default_factory=dict)
     says: Sequence[str] = ()
     mentions: Sequence[str] = ()
+    without: Sequence[str] = ()
     suffix: str = ".ipynb"
     written: Callable[[Notebook], str] | None = None
     pending: str = ""
@@ -151,13 +153,17 @@ class Variant:
         """The questions whose answers differ from the reference's, or whose checks must not pass."""
         mine, reference = self.answers(), reference_answers()
         changed = {question for question in reference if mine.get(question) != reference[question]}
-        return changed | {check.partition("/")[0] for check in (*self.fails, *self.waits, *self.skips)}
+        return (changed - set(self.without)) | {
+            check.partition("/")[0] for check in (*self.fails, *self.waits, *self.skips)
+        }
 
     def answers(self) -> Answers:
         """Return the answers by question."""
         answers = reference_answers()
         for change in self.changes:
             change.apply(answers)
+        for question in self.without:
+            del answers[question]
         return answers
 
     def document(self) -> Notebook:
@@ -182,6 +188,11 @@ def right(name: str, *changes: Change, **expected: Any) -> Variant:
 def wrong(name: str, *changes: Change, fails: Mapping[str, Lost | str | None], **expected: Any) -> Variant:
     """Return a wrong submission: exactly the checks of ``fails`` fail, and those of ``waits`` and ``skips`` do so."""
     return Variant(name, changes, right=False, fails=fails, **expected)
+
+
+def no_sweep(*variants: Variant) -> list[Variant]:
+    """Return variants without the comparison of dimensions, which takes as long as the rest: for it they do not matter."""
+    return [replace(variant, without=("best-latent-dimension",)) for variant in variants]
 
 
 # --- the reference ----------------------------------------------------------------------------------
