@@ -18,7 +18,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration accuracy take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -79,6 +79,10 @@ soak: setup  ## grade 300 mixed submissions twice, see that nothing grows or dif
 calibration: setup  ## measure how often the grader's own training errs, and write docs/calibration.md
 	@echo "calibration: training each design again and again (some minutes)"
 	$(BIN)/python benchmarks/denoising.py
+
+accuracy: setup  ## measure how often right submissions fail and wrong ones pass, and write docs/accuracy.md
+	@echo "accuracy: grading the corpus (some minutes)"
+	$(BIN)/python benchmarks/accuracy.py
 
 take-out: setup  ## take important things out, one at a time, and see that tests fail; writes docs/taken-out.md
 	@echo "take-out: changing the working tree for a while"

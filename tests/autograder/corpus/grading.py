@@ -51,9 +51,15 @@ def grade(chosen: Sequence[Variant], folder: Path, jobs: int = 2) -> dict[str, R
     return {report["student"]: report for report in reports}
 
 
-def outcome(report: Report, *statuses: str) -> set[str]:
-    """Return the checks that ended with one of the statuses."""
-    return {check["id"] for check in _checks(report) if check["status"] in statuses}
+def ended(variant: Variant, report: Report, *statuses: str) -> set[str]:
+    """Return the checks that ended with one of the statuses, without those of questions that were left out."""
+    return {
+        check["id"]
+        for question in report["questions"]
+        if question["id"] not in variant.without
+        for check in question["checks"]
+        if check["status"] in statuses
+    }
 
 
 def differences(variant: Variant, report: Report) -> list[str]:
@@ -115,7 +121,7 @@ def _sentences_differ(variant: Variant, report: Report) -> Iterator[str]:
 
 
 def _rounded(points: float, share: float) -> float:
-    """Return the points of a question of which something is lost: to the nearest half point, at least half a point less."""
+    """Return the points of a question of which something is lost: rounded to half points, at least one step less."""
     return max(0.0, min(math.floor(points * share / STEP + 0.5 + 1e-9) * STEP, points - STEP))
 
 

@@ -122,7 +122,8 @@ class Variant:
     checks to a part of the reason why a person decides, ``skips`` maps checks to the question that is to blame.
     ``says`` are parts of sentences that the student must read somewhere in the report; ``mentions`` are findings of
     notes, which cost nothing. ``without`` are questions whose answers are left out, where the change can not matter for
-    them and they take long: they lose all their points. ``pending`` says why the grader does not yet do what is expected here.
+    them and they take long: they lose all their points. ``pending`` says why the grader does not yet do what is
+    expected here.
     """
 
     name: str
@@ -191,7 +192,7 @@ def wrong(name: str, *changes: Change, fails: Mapping[str, Lost | str | None], *
 
 
 def no_sweep(*variants: Variant) -> list[Variant]:
-    """Return variants without the comparison of dimensions, which takes as long as the rest: for it they do not matter."""
+    """Return variants without the comparison of dimensions, which takes as long as the rest, where it can not matter."""
     return [replace(variant, without=("best-latent-dimension",)) for variant in variants]
 
 

@@ -88,6 +88,7 @@ VARIANTS = no_sweep(
     ),
     right("padding is written in capitals", Everywhere('padding="same"', 'padding="SAME"', ("build-decoder",))),
     # Spellings of layers and activations.
+    right("quotes are single", Everywhere('"', "'", ("build-encoder", "build-decoder", "compile"))),
     right("layers have their long names", Everywhere(r"Conv2D", "Convolution2D", ("build-encoder", "build-decoder"))),
     right(
         "all arguments have names",

@@ -28,6 +28,7 @@ MINIMUM = "min(latent_errors, key=latent_errors.get)"
 
 VARIANTS = [
     right("four dimensions are compared", Replaced("best-latent-dimension", DIMENSIONS, "[2, 8, 16, 24]")),
+    right("one of the dimensions is one", Replaced("best-latent-dimension", DIMENSIONS, "(1, 4, 8, 16)")),
     right("dimensions are a range", Replaced("best-latent-dimension", DIMENSIONS, "range(4, 20, 4)")),
     right(
         "dimensions are powers of two by NumPy", Replaced("best-latent-dimension", DIMENSIONS, "2 ** np.arange(1, 6)")

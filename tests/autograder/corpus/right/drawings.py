@@ -382,6 +382,22 @@ for i in range(5):
 """,
     ),
     noise(
+        "noise is added to one image after the other",
+        """\
+def noisy(images):
+    result = []
+    for image in images:
+        result.append(image + noise_factor * np.random.randn(28, 28, 1))
+    return np.array(result)
+
+X_train_noisy, X_test_noisy = noisy(X_train), noisy(X_test)
+for i in range(3):
+    for j, image in enumerate([X_test[i], X_test_noisy[i]]):
+        plt.subplot(3, 2, 2 * i + j + 1)
+        plt.imshow(image)
+""",
+    ),
+    noise(
         "original and noisy image are one picture",
         """\
 for i in range(3):
