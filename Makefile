@@ -18,7 +18,7 @@ export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration accuracy take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -83,6 +83,10 @@ calibration: setup  ## measure how often the grader's own training errs, and wri
 accuracy: setup  ## measure how often right submissions fail and wrong ones pass, and write docs/accuracy.md
 	@echo "accuracy: grading the corpus (some minutes)"
 	$(BIN)/python benchmarks/accuracy.py
+
+mutation: setup  ## weaken the hidden checks in one place at a time, see that the corpus notices; writes docs/mutation.md
+	@echo "mutation: running the corpus once, then judging it again for each place (half an hour)"
+	$(BIN)/python benchmarks/mutation.py
 
 take-out: setup  ## take important things out, one at a time, and see that tests fail; writes docs/taken-out.md
 	@echo "take-out: changing the working tree for a while"

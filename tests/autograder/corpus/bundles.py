@@ -11,6 +11,19 @@ from collections.abc import Iterable, Sequence
 from corpus.variant import Edited, Variant, reference_answers
 
 MOST = 7
+NOISE, NOISE_REACHES = "noisy-images/noise", ("fit-denoiser", "denoised-images", "best-latent-dimension")
+# Which later questions a mistake that leaves nothing to build on reaches, even where it does not stop them.
+REACHES = {
+    "load-data": None,
+    "build-encoder": None,
+    "build-decoder": None,
+    "compile": ("fit", "fit-denoiser", "denoised-images", "best-latent-dimension"),
+    "encoder-size": ("autoencoder", "fit", "reconstructions", "encode", "latent-space"),
+    "decoder-size": ("autoencoder", "fit", "reconstructions", "encode", "latent-space"),
+    "autoencoder": ("fit", "reconstructions", "encode", "latent-space"),
+    "encode": ("latent-space",),
+    "fit-denoiser": ("denoised-images",),
+}
 
 
 def named(variant: Variant) -> set[str]:
@@ -36,6 +49,9 @@ def together(variants: Sequence[Variant], name: str = "") -> Variant:
         skips={check: because for variant in variants for check, because in variant.skips.items()},
         says=tuple(part for variant in variants for part in variant.says),
         mentions=tuple(finding for variant in variants for finding in variant.mentions),
+        without=tuple(
+            question for question in variants[0].without if all(question in variant.without for variant in variants)
+        ),
     )
 
 
@@ -43,7 +59,7 @@ def bundled(variants: Iterable[Variant], most: int = MOST) -> list[tuple[Variant
     """Share variants out over few notebooks: none touches a question that another one of its notebook touches."""
     bundles: list[tuple[list[Variant], set[str]]] = []
     for variant in variants:
-        alone, own = _stays_alone(variant), variant.questions
+        alone, own = _stays_alone(variant), variant.questions | _reached(variant)
         for members, touched in bundles if not alone else ():
             if len(members) < most and own.isdisjoint(touched):
                 members.append(variant)
@@ -53,6 +69,15 @@ def bundled(variants: Iterable[Variant], most: int = MOST) -> list[tuple[Variant
             # A notebook that no other one may join is one that touches everything.
             bundles.append(([variant], own | (set(reference_answers()) if alone else set())))
     return [tuple(members) for members, _ in bundles]
+
+
+def _reached(variant: Variant) -> set[str]:
+    """Return the questions that have something else to work with, because of a mistake that stops others."""
+    wrong = {check.partition("/")[0] for check in (*variant.fails, *variant.waits)}
+    stops = not {check.partition("/")[0] for check in variant.skips} <= wrong
+    reached = [REACHES.get(question, ()) for question in wrong] if stops else []
+    reached += [NOISE_REACHES] if NOISE in variant.fails else []
+    return {other for others in reached for other in (reference_answers() if others is None else others)}
 
 
 def _stays_alone(variant: Variant) -> bool:

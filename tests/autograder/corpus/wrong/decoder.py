@@ -1,7 +1,7 @@
 """Wrong decoders: every number, order, stride and padding of question 5 changed once, and layers too many or missing."""
 
 from corpus.variant import Lost, Replaced, Variant, wrong
-from corpus.wrong.encoder import FIXED, NO_CHAIN
+from corpus.wrong.encoder import FIXED, NO_CHAIN, SWEEP
 
 INPUT = "        Input(shape=(latent_dimension,)),\n"
 DENSE = '        layers.Dense(7 * 7 * 8, activation="tanh"),\n'
@@ -20,6 +20,8 @@ CAN_NOT_DENOISE = {"denoising-error/denoising-error": Lost(says="can not be trai
 def changed(name: str, old: str, new: str, check: str, says: str = "", finding: str | None = None, **more) -> Variant:
     """Return a decoder of which a part is another one, which must cost one check."""
     fails = {f"build-decoder/{check}": Lost(finding, says), **more.pop("fails", {})}
+    if finding != FIXED:
+        more.setdefault("without", SWEEP)
     return wrong(f"decoder, {name}", Replaced("build-decoder", old, new), fails=fails, **more)
 
 

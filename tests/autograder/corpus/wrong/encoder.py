@@ -11,6 +11,8 @@ DENSE = '        layers.Dense(latent_dimension, activation="tanh"),\n'
 INPUT = "        Input(shape=(28, 28, 1)),\n"
 
 FIXED = "fixed-latent-dimension"
+# The comparison of dimensions takes as long as all the rest, and can not tell these mistakes.
+SWEEP = ("best-latent-dimension",)
 
 # Without a chain of the two there is nothing to fit, to predict with, or to draw.
 NO_CHAIN = (
@@ -43,6 +45,8 @@ NO_CODES = (
 def changed(name: str, old: str, new: str, check: str, says: str = "", finding: str | None = None, **more) -> Variant:
     """Return an encoder of which a part is another one, which must cost one check."""
     fails = {f"build-encoder/{check}": Lost(finding, says), **more.pop("fails", {})}
+    if finding != FIXED:
+        more.setdefault("without", SWEEP)
     return wrong(f"encoder, {name}", Replaced("build-encoder", old, new), fails=fails, **more)
 
 

@@ -1,9 +1,11 @@
 """Wrong models and compilations: questions 4, 6, 7 and 8."""
 
 from corpus.variant import Answer, Lost, Replaced, wrong
-from corpus.wrong.encoder import NO_CHAIN
+from corpus.wrong.comparison import BEST, FOUR, MEASURED, WIDE
+from corpus.wrong.encoder import NO_CHAIN, NO_CODES
 
 COMPILE = 'model.compile(optimizer="adam", loss="mse")'
+NO_MAP = NO_CODES[2:]  # of three values a point, the reference's two variables can not be made
 NO_LOSS_TO_JUDGE = {"compile/loss-is-mean-squared-error": "compile"}
 CHAIN = "build_autoencoder(encoder, decoder)"
 
@@ -32,7 +34,8 @@ VARIANTS = [
         "encoder for three numbers",
         Replaced("encoder-size", "build_encoder(2)", "build_encoder(3)"),
         fails={"encoder-size/encoder-gives-two-numbers": Lost(says="two numbers expected")},
-        skips=dict.fromkeys(NO_CHAIN[:9], "encoder-size"),
+        skips=dict.fromkeys((*NO_CHAIN[:9], *NO_MAP), "encoder-size"),
+        says=("as many values an image as your encoder gives",),
     ),
     wrong(
         "encoder of other layers",
@@ -63,6 +66,7 @@ VARIANTS = [
         Replaced("encoder-size", "build_encoder(2)", "build_encoder(3)"),
         Replaced("decoder-size", "build_decoder(2)", "build_decoder(3)"),
         fails={"encoder-size/encoder-gives-two-numbers": None, "decoder-size/decoder-takes-two-numbers": None},
+        skips=dict.fromkeys(NO_MAP, "encoder-size"),
         says=("as many values an image as your encoder gives",),
     ),
     # the chain
@@ -105,6 +109,8 @@ VARIANTS = [
         "sparse categorical cross-entropy",
         'optimizer="adam", loss="sparse_categorical_crossentropy"',
         "compares classes",
+        # It raises in the first training, so that no dimension is compared with another one.
+        skips=dict.fromkeys((FOUR, WIDE, MEASURED, BEST), "compile"),
     ),
     for_classes("a class for classes", "loss=keras.losses.CategoricalCrossentropy()", "compares classes"),
     for_classes("hinge", 'optimizer="adam", loss="hinge"', "compares classes"),
