@@ -52,6 +52,11 @@ def test_names_are_found_by_alias_by_spelling_and_by_behaviour():
     )
 
 
+def test_a_class_or_module_of_a_similar_name_is_not_what_was_meant():
+    result = run([KERAS, ask("from keras import Model, models as MODEL_")], probes=probe("model", "model"))
+    assert value(result).kind == "missing"
+
+
 def test_what_behaves_alike_twice_or_was_given_is_not_guessed():
     twice = run(
         [{"source": KERAS, "kind": "given"}, ask("def a(n): return make(n)\ndef b(n): return make(n)")],

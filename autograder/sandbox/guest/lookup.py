@@ -62,7 +62,9 @@ def find(probe: Mapping[str, Any], namespace: Namespace) -> Found | None:
         alike = [(key, item) for key, item in namespace.own() if fits(item) and _is_like(item, like)]
         if len({id(item) for _, item in alike}) == 1:
             return Found(alike[0][0], alike[0][1], "behaviour")
-    return Found(named[0].name, named[0].item, None) if named else None
+    # ``Model``, the class, is called like ``model``, but nobody meant it.
+    meant = [one for one in named if one.name in probe["names"] or not isinstance(one.item, (type, types.ModuleType))]
+    return Found(meant[0].name, meant[0].item, None) if meant else None
 
 
 def candidates(namespace: Namespace) -> list[tuple[str, Callable[..., Any]]]:
