@@ -90,14 +90,13 @@ def interval(count: int, trials: int) -> tuple[float, float]:
     return lower, upper
 
 
-def judge(variant: Any, report: Report) -> Judged:
+def judge(graded: Any) -> Judged:
     """Compare the report of a variant with what is expected."""
-    grading = importlib.import_module("corpus.grading")
     return Judged(
-        variant,
-        failed=frozenset(grading.ended(variant, report, "failed")),
-        waiting=frozenset(grading.ended(variant, report, "needs_review", "skipped")),
-        differences=tuple(grading.differences(variant, report)),
+        graded.variant,
+        failed=frozenset(graded.ended("failed")),
+        waiting=frozenset(graded.ended("needs_review", "skipped")),
+        differences=tuple(graded.differences),
     )
 
 
@@ -134,13 +133,16 @@ def regressions(judged: Sequence[Judged]) -> Iterator[str]:
         yield f"{share:.1%} of the right submissions wait for a person; {MOST_TO_REVIEW:.0%} are allowed"
 
 
-def figures(judged: Sequence[Judged], questions: Sequence[str], reports: Mapping[str, Report]) -> str:
+def figures(judged: Sequence[Judged], questions: Sequence[str], reports: Sequence[Report]) -> str:
     """Return the measured part of the page."""
-    cpu = sum(report["execution"]["cpu_seconds"] for report in reports.values())
+    cpu = sum(report["execution"]["cpu_seconds"] for report in reports)
     right = sum(one.variant.right for one in judged)
+    how = "each in a notebook of its own"
+    if len(reports) < len(judged):
+        how = f"in {len(reports)} notebooks, where those share one that touch different questions"
     text = [
-        f"{len(judged)} submissions, {right} right and {len(judged) - right} wrong, graded by autograder "
-        f"{next(iter(reports.values()))['autograder_version']} in {cpu:.0f} CPU-seconds of their own.",
+        f"{len(judged)} submissions, {right} right and {len(judged) - right} wrong, {how}, graded by autograder "
+        f"{reports[0]['autograder_version']} in {cpu:.0f} CPU-seconds of the notebooks.",
         "",
         table(judged, questions),
         "",
@@ -172,14 +174,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure how often the grader is wrong; writes docs/accuracy.md.")
     parser.add_argument("--jobs", type=int, default=2, help="submissions at a time (default: 2)")
     parser.add_argument("--folder", type=Path, help="where to work and to go on after a stop (default: a new one)")
+    parser.add_argument("--apart", action="store_true", help="each submission in a notebook of its own (an hour)")
     arguments = parser.parse_args()
     sys.path.insert(0, str(COURSE / "tests" / "autograder"))
     grading = importlib.import_module("corpus.grading")
-    corpus = grading.variants()
     with tempfile.TemporaryDirectory(prefix="accuracy-") as made:
-        reports = grading.grade(corpus, arguments.folder or Path(made), arguments.jobs)
-    judged = [judge(variant, reports[variant.student]) for variant in corpus]
-    questions = [question["id"] for question in next(iter(reports.values()))["questions"] if question["checks"]]
+        folder = arguments.folder or Path(made)
+        graded = grading.grade(grading.variants(), folder, apart=arguments.apart, jobs=arguments.jobs)
+    judged = [judge(one) for one in graded.values()]
+    reports = list({one.report["student"]: one.report for one in graded.values()}.values())
+    questions = [question["id"] for question in reports[0]["questions"] if question["checks"]]
     put(PAGE, figures(judged, questions, reports))
     wrong = list(regressions(judged))
     print("\n".join([*wrong, f"accuracy: {len(judged)} submissions, {len(wrong)} regressions"]))

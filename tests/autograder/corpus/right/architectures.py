@@ -248,6 +248,24 @@ build_decoder = partial(_build, activation="relu", filters=[8, 1])
         "the builder is defined twice and the last one is right",
         Added("build-encoder", "def build_encoder(latent_dimension):\n    pass  # first try\n\n\n", above=True),
     ),
+    encoder(
+        "the encoder is a subclass of Sequential",
+        """\
+class Encoder(Sequential):
+    def __init__(self, size):
+        super().__init__([
+            Input((28, 28, 1)),
+            layers.Conv2D(8, 2, activation="relu"), layers.MaxPooling2D(2),
+            layers.Conv2D(16, 2, activation="relu"), layers.MaxPooling2D(2),
+            layers.Conv2D(32, 2, activation="relu"),
+            layers.Flatten(), layers.Dense(size, activation="tanh"),
+        ])
+
+def build_encoder(latent_dimension):
+    return Encoder(latent_dimension)
+""",
+        pending="subclassed models are not yet taken apart",
+    ),
     right(
         "the builder prints a summary",
         Replaced("build-decoder", "    return Sequential(", "    model = Sequential("),
@@ -303,7 +321,7 @@ VARIANTS += no_sweep(
         Added("encoder-size", "keras.utils.plot_model(encoder, show_shapes=True)\n"),
     ),
     # Chaining.
-    chained("the two are chained by hand with Model", "Model(encoder.input, decoder(encoder.output))"),
+    chained("the two are chained by hand with Model", "Model(encoder.inputs, decoder(encoder.outputs[0]))"),
     chained("the two are chained in a Sequential", "Sequential([encoder, decoder])"),
     chained("the two are chained with names of arguments", "build_autoencoder(encoder=encoder, decoder=decoder)"),
     chained(
@@ -335,5 +353,6 @@ class Autoencoder(keras.Model):
 
 autoencoder = Autoencoder(encoder, decoder)
 autoencoder.build((None, 28, 28, 1))""",
+        pending="subclassed models are not yet taken apart",
     ),
 )

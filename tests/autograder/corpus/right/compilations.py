@@ -16,7 +16,7 @@ VARIANTS = no_sweep(
     loss("the loss is an object", "keras.losses.MeanSquaredError()"),
     loss("the loss is a class", "keras.losses.MeanSquaredError"),
     loss("the loss is a function of Keras", "keras.losses.mean_squared_error"),
-    loss("the loss is a function of the metrics", "keras.metrics.mean_squared_error"),
+    loss("the loss is looked up by its name", 'keras.losses.get("mse")'),
     loss("the loss is a list of one", '["mse"]'),
     loss("the loss is an object with a name and a reduction", 'keras.losses.MeanSquaredError("mean", name="pixels")'),
     right(
@@ -67,8 +67,13 @@ def compile_autoencoder(autoencoder, optimizer=None, loss="mse", *, rate: float 
     ),
     right(
         "the function that compiles has another name",
-        Everywhere("compile_autoencoder", "compile_my_model"),
-        says=("compile_my_model",),
+        Everywhere("compile_autoencoder", "compile_model"),
+        says=("compile_model",),
+    ),
+    right(
+        "the function that compiles has a name that nobody foresaw",
+        Everywhere("compile_autoencoder", "get_ready"),
+        says=("what was compiled without it was graded",),
     ),
     right(
         "the models are compiled without a function",
