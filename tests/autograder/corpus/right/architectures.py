@@ -337,7 +337,12 @@ autoencoder = build_autoencoder(encoder, decoder)""",
     right(
         "the autoencoder has another name",
         Everywhere(r"\bautoencoder\b", "model", ("autoencoder", "fit", "reconstructions")),
-        says=("named model",),
+        says=("model was graded in its place",),
+    ),
+    right(
+        "the autoencoder is found by what it does",
+        Everywhere(r"\bautoencoder\b", "auto", ("autoencoder", "fit", "reconstructions")),
+        says=("auto",),
     ),
     chained(
         "a subclassed autoencoder exposes its parts",

@@ -15,10 +15,15 @@ VARIANTS = no_sweep(
     loss("the loss has the name of its class", '"MeanSquaredError"'),
     loss("the loss is an object", "keras.losses.MeanSquaredError()"),
     loss("the loss is a class", "keras.losses.MeanSquaredError"),
-    loss("the loss is a function of Keras", "keras.losses.mean_squared_error"),
+    loss("the loss is a function of Keras", "keras.losses.MSE"),
     loss("the loss is looked up by its name", 'keras.losses.get("mse")'),
     loss("the loss is a list of one", '["mse"]'),
     loss("the loss is an object with a name and a reduction", 'keras.losses.MeanSquaredError("mean", name="pixels")'),
+    right(
+        "the loss is a function of the Keras that stands by itself",
+        Replaced("compile", LOSS, "loss=losses.mean_squared_error"),
+        Added("compile", "from keras import losses\n\n", above=True),
+    ),
     right(
         "the loss is imported by its name",
         Replaced("compile", LOSS, "loss=MeanSquaredError()"),
