@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from autograder.checks import fail, review, skip
 from autograder.checks.submitted import Submitted
+from autograder.evidence import Compilation
 from autograder.models.compilation import normalise_loss
 
 IMAGE = [28, 28, 1]
@@ -71,10 +72,22 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
 
 def _cause(submitted: Submitted, question: str, error_type: str, message: str) -> str | None:
     """Return the earlier question to which an error goes back, None when it is the cell's own."""
-    if error_type == "NameError":
-        provider = PROVIDERS.get(_undefined_name(message))
-        return provider if provider is not None and provider != question and broken(submitted, provider) else None
+    name = _undefined_name(message) if error_type == "NameError" else ""
+    if name and _is_written(submitted, question, name):
+        provider = PROVIDERS.get(name)
+        known = provider is not None and provider != question
+        return provider if known and (broken(submitted, provider) or _labels_are_missing(submitted, name)) else None
     return broken_before(submitted, question)
+
+
+def _is_written(submitted: Submitted, question: str, name: str) -> bool:
+    """Tell whether a question's own cells use a name; otherwise a function of an earlier question does."""
+    source = "\n".join(cell.source for cell in submitted.cells if cell.question == question)
+    return re.search(rf"\b{re.escape(name)}\b", source) is not None
+
+
+def _labels_are_missing(submitted: Submitted, name: str) -> bool:
+    return name in ("y_train", "y_test") and submitted.value("load-data", name).kind != "array"
 
 
 def broken_before(submitted: Submitted, question: str) -> str | None:
@@ -106,10 +119,22 @@ def broken(submitted: Submitted, question: str) -> bool:
             value = submitted.value("compile", "compile")
             if value.kind in ("missing", "error") or not value.compilations:
                 return True
-            return normalise_loss(value.compilations[-1].loss).category in LOSSES_THAT_DO_NOT_TRAIN
+            last = value.compilations[-1]
+            useless = normalise_loss(last.loss).category in LOSSES_THAT_DO_NOT_TRAIN
+            return useless or compiles_another_model(submitted, last)
         case "encode":
-            return submitted.value("encode", "X_encoded").kind != "array"
+            value = submitted.value("encode", "X_encoded")
+            return value.kind != "array" or list(submitted.array(value).shape[1:]) != [2]
     return False
+
+
+def compiles_another_model(submitted: Submitted, compilation: Compilation) -> bool:
+    """Tell whether the function of question 8 compiled a model of the notebook instead of the one that it was given."""
+    evidence = submitted.evidence
+    others = {value.model for value in evidence.values if value.question != "compile"} - {None}
+    used = others | {fit.model for fit in evidence.fits} | {one.model for one in evidence.predictions}
+    identities = {evidence.models[position].identity for position in used if position is not None}
+    return compilation.model_identity in identities
 
 
 def _images_fit(submitted: Submitted, name: str) -> bool:

@@ -5,6 +5,7 @@ error. To accept other reconstruction losses in full, set ``OTHER_LOSS_COST`` to
 """
 
 import pytest
+from consequences import compiles_another_model
 
 from autograder.checks import fail, note, review, skip
 from autograder.checks.submitted import error_sentence
@@ -75,13 +76,6 @@ def require_given_model(submitted, compilation):
         note(f"{missing} compile_autoencoder; what was compiled without it was graded.")
         return
     submitted.found("compile", "compile", "a function named compile_autoencoder", kind=None)
-    if compilation.model_identity in models_of_the_notebook(submitted.evidence):
+    if compiles_another_model(submitted, compilation):
         fail("The function compiles another model than the one that it is given: use its argument.",
              finding="compiles-another-model", cost=OTHER_MODEL_COST)  # fmt: skip
-
-
-def models_of_the_notebook(evidence):
-    """Return the identities of the models that the notebook itself made, those of this question's probe left out."""
-    others = {value.model for value in evidence.values if value.question != "compile"} - {None}
-    used = others | {fit.model for fit in evidence.fits} | {one.model for one in evidence.predictions}
-    return {evidence.models[position].identity for position in used}

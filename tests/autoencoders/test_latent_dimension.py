@@ -54,7 +54,7 @@ def _blame_builders(submitted):
     """
     if submitted.cell_error(QUESTION) is None or ran_with_stand_ins(submitted):
         return
-    for earlier in ("build-encoder", "build-decoder", "compile"):
+    for earlier in ("load-data", "build-encoder", "build-decoder", "compile"):
         if broken(submitted, earlier):
             skip("The comparison stopped because of an earlier question.", because=earlier)
 

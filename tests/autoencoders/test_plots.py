@@ -8,7 +8,7 @@ from painting import UNRECOGNISED, coincide, drawing, figures_for, mention_elsew
 from recognition import LIBRARY, holds_part, own_images, recognise
 
 from autograder.checks import fail, note, review, skip
-from autograder.checks.figures import best_pairing
+from autograder.checks.figures import best_pairing, has_pictures
 from autograder.checks.images import background_noise
 
 NOISE = 0.5
@@ -106,6 +106,8 @@ def _judge_pairs(submitted, drawn):
     with_noise = drawn.where(~drawn.matches.exact)
     if not with_noise:
         fail("Only original images are drawn; draw the same images with noise beside them.")
+    if not drawn.originals and any(own is not None and own.altered for own in _own_parts(submitted)):
+        skip("The grey tones of your images were changed, so that pairs can not be recognised.", because="load-data")
     if not drawn.originals:
         if drawn.noisy:
             fail("Only images with noise are drawn; draw the originals beside them.")
@@ -118,6 +120,10 @@ def _judge_pairs(submitted, drawn):
     if len(drawn.noisy) < 0.5 * len(with_noise):
         review(UNRECOGNISED)
     fail("The originals and the noisy images that are drawn do not belong together: they show different images.")
+
+
+def _own_parts(submitted):
+    return own_images(submitted, "X_train"), own_images(submitted, "X_test")
 
 
 def _noisy_pairs(drawn, with_noise):
@@ -140,7 +146,7 @@ def test_noise(submitted):
     if problems:
         text, finding = problems[0]
         fail(text, finding=finding)
-    if submitted.blank("noisy-images") and not figures_for(submitted, "noisy-images"):
+    if submitted.blank("noisy-images") and not has_pictures(figures_for(submitted, "noisy-images")):
         submitted.unanswered("noisy-images")
 
 
@@ -231,7 +237,8 @@ def _judge_denoised(submitted, drawn, denoised):
             fail("The images are predicted by the autoencoder; the predictions of the denoiser are asked for.")
         _accept_another(submitted, denoised.painter, "denoiser")
     if not coincide(denoised.painter):
-        if denoised.matches.exact.all():
+        # Where the noise is none, or nearly so, that was paid in question 13.
+        if denoised.matches.exact.all() and not _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
             fail("The denoiser predicts clean images here; noisy images are asked for.", finding="clean-input")
         partners = drawn.noisy
         if partners and not _follow(drawn, denoised, partners):
@@ -260,6 +267,9 @@ def _judge_part(submitted, drawn, denoised):
     own = own_images(submitted, "X_test")
     if own is not None and own.share_of("test") < 0.5 and holds_part(submitted, own, "test"):
         note("These are the images that X_test holds; which ones these are was graded in question 1.")
+        return
+    if own is not None and own.altered and _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
+        note("These are your noisy test images, whose grey tones were changed before; that was graded in question 1.")
         return
     assert broken(submitted, "load-data"), "Training images are denoised; images of the test set are asked for."
     review("The grader could not tell which images were denoised. A person will look at them.")

@@ -17,7 +17,10 @@ from autograder import assignment as assignments
 from autograder.checks import points, session
 
 COURSE = Path(__file__).parents[2]
-FILES = ("conftest.py", "designs.py", "statement.py", "test_encoder_and_decoder.py", "test_compilation.py")
+FILES = (
+    "conftest.py", "consequences.py", "designs.py", "statement.py", "test_encoder_and_decoder.py",
+    "test_compilation.py",
+)  # fmt: skip
 
 
 def encoder_layers(d, *, filters=(8, 16, 32), kernel=(2, 2), activation="relu"):

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from corpus.variant import Edited, Variant, reference_answers
 
 MOST = 7
+# What is drawn is told by the images that it shows, so images or noise that are wrong come first.
+IMAGES_REACH = ("plot-digits", "reconstructions", "encode", "latent-space", "noisy-images", "denoised-images")
 NOISE, NOISE_REACHES = "noisy-images/noise", ("fit-denoiser", "denoised-images", "best-latent-dimension")
 # Which later questions a mistake that leaves nothing to build on reaches, even where it does not stop them.
 REACHES = {
@@ -77,6 +79,7 @@ def _reached(variant: Variant) -> set[str]:
     stops = not {check.partition("/")[0] for check in variant.skips} <= wrong
     reached = [REACHES.get(question, ()) for question in wrong] if stops else []
     reached += [NOISE_REACHES] if NOISE in variant.fails else []
+    reached += [IMAGES_REACH] if "load-data" in wrong else []
     return {other for others in reached for other in (reference_answers() if others is None else others)}
 
 

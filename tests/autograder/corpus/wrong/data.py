@@ -1,6 +1,7 @@
 """Wrong data and wrong first drawings: questions 1 and 2."""
 
 from corpus.variant import Added, Answer, Everywhere, Lost, Replaced, wrong
+from corpus.wrong.comparison import BEST, FOUR, MEASURED, WIDE
 
 LOADED = "(X_train, y_train), (X_test, y_test) = keras.datasets.mnist.load_data()"
 HALF = Lost(cost=0.5)
@@ -24,6 +25,10 @@ NOTHING_FITS = dict.fromkeys(
         "noisy-images/pairs-of-original-and-noisy",
         "denoised-images/denoised-images",
         "denoised-images/of-the-test-set",
+        FOUR,
+        WIDE,
+        MEASURED,
+        BEST,
     ),
     "load-data",
 )
@@ -37,7 +42,12 @@ VARIANTS = [
     ),
     wrong("pixels from -1 to 1", scaled(" / 127.5 - 1"), fails={"load-data/scaling": Lost(says="between -1 and 1")}),
     wrong("pixels divided by 100", scaled(" / 100"), fails={"load-data/scaling": Lost(says="and 2.55")}),
-    wrong("pixels floored by a division", scaled(" // 255"), fails={"load-data/scaling": Lost(says="grey tones")}),
+    wrong(
+        "pixels floored by a division",
+        scaled(" // 255"),
+        fails={"load-data/scaling": Lost(says="grey tones")},
+        skips={"noisy-images/pairs-of-original-and-noisy": "load-data"},
+    ),
     wrong(
         "each column normalised",
         Everywhere(
@@ -46,6 +56,7 @@ VARIANTS = [
             ("load-data",),
         ),
         fails={"load-data/scaling": Lost(says="grey tones")},
+        skips={"noisy-images/pairs-of-original-and-noisy": "load-data"},
     ),
     wrong(
         "black and white exchanged",
@@ -86,8 +97,11 @@ VARIANTS = [
         fails={"load-data/training-images": Lost(says="it holds 5000")},
     ),
     wrong(
-        "all training images twice",
-        Added("load-data", "X_train, y_train = np.concatenate([X_train] * 2), np.concatenate([y_train] * 2)\n"),
+        "some training images twice",
+        Added(
+            "load-data",
+            "X_train, y_train = np.append(X_train, X_train[:5000], axis=0), np.append(y_train, y_train[:5000])\n",
+        ),
         fails={"load-data/training-images": Lost(says="each training image once")},
     ),
     wrong(
@@ -112,14 +126,19 @@ VARIANTS = [
         "noise instead of training images",
         Added("load-data", "X_train = np.random.default_rng(1).random((60000, 28, 28, 1), dtype='float32')\n"),
         fails={"load-data/training-images": Lost(says="does not hold the images of MNIST")},
+        waits={
+            "plot-digits/images-of-the-data": "not recognised",
+            "noisy-images/pairs-of-original-and-noisy": "could not tell",
+        },
+        skips={"plot-digits/several-images": "plot-digits"},
     ),
     wrong(
-        "noise added while loading",
+        "noise added to the test images while loading",
         Added(
             "load-data",
-            "X_train = np.clip(X_train + 0.4 * np.random.normal(size=X_train.shape), 0, 1).astype('float32')\n",
+            "X_test = np.clip(X_test + 0.4 * np.random.normal(size=X_test.shape), 0, 1).astype('float32')\n",
         ),
-        fails={"load-data/training-images": Lost(says="noise is added to it")},
+        fails={"load-data/test-images": Lost(says="noise is added to it")},
     ),
     wrong(
         "images of another size",
@@ -129,7 +148,27 @@ VARIANTS = [
             "load-data/test-images": Lost(says="28 by 28"),
             "load-data/channel-axis": None,
         },
-        skips=NOTHING_FITS,
+        waits={
+            "plot-digits/images-of-the-data": "could not tell",
+            "noisy-images/pairs-of-original-and-noisy": "could not tell",
+        },
+        skips={
+            **{
+                check: because
+                for check, because in NOTHING_FITS.items()
+                if "images-of" not in check and "pairs" not in check
+            },
+            **dict.fromkeys(
+                (
+                    "fit/training-images-as-input",
+                    "fit/the-same-images-as-target",
+                    "fit-denoiser/noisy-images-as-input",
+                    "fit-denoiser/clean-images-as-target",
+                ),
+                "load-data",
+            ),
+            "plot-digits/several-images": "plot-digits",
+        },
     ),
     wrong(
         "labels of the test set for both",

@@ -5,6 +5,7 @@ from corpus.variant import Added, Answer, Everywhere, Lost, Replaced, wrong
 RECONSTRUCTIONS = "reconstructions/reconstructions"
 POINTS, COLOURS = "latent-space/points-are-the-encoded-images", "latent-space/colours-follow-the-digits"
 TWO_VALUES, CODES = "encode/two-values-for-each-image", "encode/codes-of-the-images"
+NO_CODES_ON_THE_MAP = dict.fromkeys((POINTS, COLOURS), "not recognised as encoded images")
 PAIRS, NOISE = "noisy-images/pairs-of-original-and-noisy", "noisy-images/noise"
 DENOISED, OF_THE_TEST_SET = "denoised-images/denoised-images", "denoised-images/of-the-test-set"
 NORMAL = "noise_factor * np.random.normal(size={}.shape)"
@@ -59,11 +60,13 @@ VARIANTS = [
     wrong(
         "reconstructions, the denoiser's",
         Answer("reconstructions", ""),
-        Added(
+        Answer(
             "fit-denoiser",
-            'for digit in denoiser.predict(X_test[:4], verbose=0):\n    plt.figure()\n    plt.imshow(digit, cmap="gray")\n',
+            "denoiser = build_autoencoder(build_encoder(2), build_decoder(2))\ncompile_autoencoder(denoiser)\n"
+            "denoiser.fit(X_train_noisy, X_train, batch_size=32, epochs=20, verbose=0)\n"
+            "plt.figure()\nplt.imshow(np.hstack(denoiser.predict(X_test[:4], verbose=0)))\n",
         ),
-        fails={RECONSTRUCTIONS: None},
+        fails={RECONSTRUCTIONS: Lost(says="predicted by the denoiser")},
     ),
     wrong(
         "reconstructions, sums of the predictions",
@@ -75,24 +78,25 @@ VARIANTS = [
         "codes, of the whole autoencoder",
         Replaced("encode", "encoder.predict", "autoencoder.predict"),
         fails={TWO_VALUES: Lost(says="with the encoder alone")},
-        skips={CODES: "encode"},
+        skips={CODES: "encode", POINTS: "encode", COLOURS: "encode"},
     ),
     wrong(
         "codes, flattened images",
         Replaced("encode", "encoder.predict(X_test[:5000], verbose=0)", "X_test[:5000].reshape(5000, -1)"),
         fails={TWO_VALUES: Lost(says="it has 784")},
-        skips={CODES: "encode"},
+        skips={CODES: "encode", POINTS: "encode", COLOURS: "encode"},
     ),
     wrong(
         "codes, one value of the two",
         Replaced("encode", "verbose=0)", "verbose=0)[:, :1]"),
         fails={TWO_VALUES: Lost(says="it has 1")},
-        skips={CODES: "encode"},
+        skips={CODES: "encode", POINTS: "encode", COLOURS: "encode"},
     ),
     wrong(
         "codes, random numbers",
         Replaced("encode", "encoder.predict(X_test[:5000], verbose=0)", "np.random.uniform(-1, 1, size=(5000, 2))"),
         fails={CODES: Lost(says="not what your encoder gives")},
+        waits=NO_CODES_ON_THE_MAP,
     ),
     wrong(
         "codes, the labels twice",
@@ -100,12 +104,13 @@ VARIANTS = [
             "encode", "encoder.predict(X_test[:5000], verbose=0)", "np.stack([y_test[:5000], y_test[:5000]], axis=1)"
         ),
         fails={CODES: Lost(says="labels")},
+        waits=NO_CODES_ON_THE_MAP,
     ),
     wrong(
         "codes, the table turned on its side",
         Replaced("encode", "verbose=0)", "verbose=0).T"),
         fails={TWO_VALUES: Lost(says="it has 5000")},
-        skips={CODES: "encode"},
+        skips={CODES: "encode", POINTS: "encode", COLOURS: "encode"},
     ),
     # the map
     scatter("one colour", "plt.scatter(first, second, s=4)\n", {COLOURS: Lost(says="All points have one colour")}),

@@ -205,12 +205,13 @@ VARIANTS = [
         "none found",
     ),
     changed(
-        "input shape (28, 28)",
-        INPUT + FIRST,
-        "        Input(shape=(28, 28)),\n        layers.Reshape((28, 28, 1)),\n" + FIRST,
+        "input shape (32, 32, 1)",
+        INPUT,
+        INPUT.replace("28, 28", "32, 32"),
         "input-shape-of-encoder",
-        "(28, 28) found",
-        fails={"build-encoder/nothing-beyond-encoder": None},
+        "(32, 32, 1) found",
+        fails={"denoising-error/denoising-error": None},
+        skips=dict.fromkeys((*NO_CHAIN, *NO_CODES), "build-encoder"),
     ),
     # the order
     changed(

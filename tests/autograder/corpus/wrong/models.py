@@ -1,11 +1,28 @@
 """Wrong models and compilations: questions 4, 6, 7 and 8."""
 
 from corpus.variant import Answer, Lost, Replaced, wrong
-from corpus.wrong.comparison import BEST, FOUR, MEASURED, WIDE
+from corpus.wrong.comparison import ALL, BEST, FOUR, MEASURED, WIDE
 from corpus.wrong.encoder import NO_CHAIN, NO_CODES
 
 COMPILE = 'model.compile(optimizer="adam", loss="mse")'
 NO_MAP = NO_CODES[2:]  # of three values a point, the reference's two variables can not be made
+# It raises in the first training, so that no dimension is compared with another one.
+NO_SWEEP = dict.fromkeys((FOUR, WIDE, MEASURED, BEST), "compile")
+# Each cell that compiles stops there.
+NOTHING_COMPILED = (
+    "fit/training-images-as-input",
+    "fit/the-same-images-as-target",
+    "fit/batch-size",
+    "fit/epochs",
+    "fit/compiled-first",
+    "fit-denoiser/noisy-images-as-input",
+    "fit-denoiser/clean-images-as-target",
+    "fit-denoiser/fresh-weights",
+    "fit-denoiser/two-latent-dimensions",
+    "fit-denoiser/batch-size-of-the-denoiser",
+    "fit-denoiser/epochs-of-the-denoiser",
+    *ALL,
+)
 NO_LOSS_TO_JUDGE = {"compile/loss-is-mean-squared-error": "compile"}
 CHAIN = "build_autoencoder(encoder, decoder)"
 
@@ -100,8 +117,8 @@ VARIANTS = [
     wrong(
         "the chain the wrong way round",
         Replaced("autoencoder", CHAIN, "build_autoencoder(decoder, encoder)"),
-        fails=dict.fromkeys(NO_CHAIN[:3]),
-        skips=dict.fromkeys(NO_CHAIN[3:9], "autoencoder"),
+        fails={NO_CHAIN[0]: Lost(says="There is no model named autoencoder")},
+        skips=dict.fromkeys(NO_CHAIN[1:9], "autoencoder"),
     ),
     # the compilation
     for_classes("categorical cross-entropy", 'optimizer="adam", loss="categorical_crossentropy"', "compares classes"),
@@ -109,8 +126,7 @@ VARIANTS = [
         "sparse categorical cross-entropy",
         'optimizer="adam", loss="sparse_categorical_crossentropy"',
         "compares classes",
-        # It raises in the first training, so that no dimension is compared with another one.
-        skips=dict.fromkeys((FOUR, WIDE, MEASURED, BEST), "compile"),
+        skips=NO_SWEEP,
     ),
     for_classes("a class for classes", "loss=keras.losses.CategoricalCrossentropy()", "compares classes"),
     for_classes("hinge", 'optimizer="adam", loss="hinge"', "compares classes"),
@@ -119,13 +135,15 @@ VARIANTS = [
         "binary cross-entropy", 'optimizer="adam", loss="binary_crossentropy"', "the mean squared error was expected"
     ),
     other("huber", 'optimizer="adam", loss=keras.losses.Huber()', "the mean squared error was expected"),
-    loss("no loss", 'optimizer="adam"', "loss-compares-pixels", "no-loss", "without a loss"),
-    loss("an unknown loss", 'optimizer="adam", loss="mse_loss"', "loss-compares-pixels", None, "mse_loss"),
+    loss("no loss", 'optimizer="adam"', "loss-compares-pixels", "no-loss", "without a loss", skips=NO_SWEEP),
+    loss(
+        "an unknown loss", 'optimizer="adam", loss="mse_loss"', "loss-compares-pixels", None, "mse_loss", skips=NO_SWEEP
+    ),
     wrong(
         "compile, accuracy for the loss",
         Replaced("compile", COMPILE, 'model.compile(optimizer="adam", loss="accuracy")'),
         fails={"compile/loss-compares-pixels": None},
-        skips=NO_LOSS_TO_JUDGE,
+        skips=NO_LOSS_TO_JUDGE | NO_SWEEP,
     ),
     wrong(
         "compile, a loss of her own",
@@ -140,6 +158,7 @@ VARIANTS = [
         "compile, another model than the argument",
         Replaced("compile", COMPILE, 'autoencoder.compile(optimizer="adam", loss="mse")'),
         fails={"compile/loss-compares-pixels": Lost("compiles-another-model", "use its argument", cost=0.5)},
+        skips={"fit-denoiser/epochs-of-the-denoiser": "compile", **NO_SWEEP},
     ),
     wrong(
         "compile, nothing but a sentence",
@@ -148,6 +167,7 @@ VARIANTS = [
             ("compile/loss-compares-pixels", "compile/loss-is-mean-squared-error"),
             Lost(says="never calls model.compile"),
         ),
+        skips={"fit/compiled-first": "compile", "fit-denoiser/epochs-of-the-denoiser": "compile", **NO_SWEEP},
     ),
     wrong(
         "compile, raises an error of its own",
@@ -155,5 +175,6 @@ VARIANTS = [
         fails=dict.fromkeys(
             ("compile/loss-compares-pixels", "compile/loss-is-mean-squared-error"), Lost(says="mean_squared_error")
         ),
+        skips=dict.fromkeys(NOTHING_COMPILED, "compile"),
     ),
 ]

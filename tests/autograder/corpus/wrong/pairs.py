@@ -24,7 +24,7 @@ VARIANTS = [
     pair("one digit drawn", "noise, plus for times"),
     pair("encoder, a third max-pooling", "decoder, last sigmoid"),
     pair("encoder, latent dimension 2 whatever it is told", "comparison, evaluates the denoiser each time"),
-    pair("encoder, code without tanh", "codes, of the whole autoencoder"),
+    pair("encoder, code without tanh", "codes, random numbers"),
     pair("encoder, no second relu", "denoiser, a new model around the trained encoder"),
     pair("decoder, first 16 filters", "compile, mean absolute error"),
     pair("decoder, input of two values whatever it is told", "comparison, best, 64, which was not compared"),
