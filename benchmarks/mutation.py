@@ -239,8 +239,9 @@ def judge(assignment: Assignment, run: Run, store: Store) -> dict[str, Verdict]:
 def noticed_by(mutation: Mutation, runs: Sequence[Run], course: Path, store: Store) -> str | None:
     """Return the first submission that is judged otherwise with a place taken out; None when there is none."""
     candidates = [run for run in runs if _concerns(mutation, run)]
-    if not candidates:
-        return None
+    if not candidates or mutation.is_check:
+        # A check that always passes is missed by every submission for which it did not pass: that need not be tried.
+        return next((run.name for run in candidates), None)
     with tempfile.TemporaryDirectory(prefix="mutation-") as made:
         assignment = _with(mutation, Path(made), course)
         for run in candidates:

@@ -59,6 +59,15 @@ VARIANTS = [
         skips={"noisy-images/pairs-of-original-and-noisy": "load-data"},
     ),
     wrong(
+        "each pixel standardised",
+        Added(
+            "load-data",
+            "mean, deviation = X_train.mean(axis=0), X_train.std(axis=0) + 1e-3\n"
+            "X_train, X_test = (X_train - mean) / deviation, (X_test - mean) / deviation\n",
+        ),
+        fails={"load-data/scaling": None},
+    ),
+    wrong(
         "black and white exchanged",
         Added("load-data", "X_train, X_test = 1 - X_train, 1 - X_test\n"),
         fails={},
@@ -226,6 +235,28 @@ VARIANTS = [
         "the whole array given to imshow",
         Answer("plot-digits", "plt.imshow(X_train)\nplt.show()\n"),
         fails={"plot-digits/images-of-the-data": Lost(says="TypeError")},
+        skips={"plot-digits/several-images": "plot-digits"},
+    ),
+    wrong(
+        "digits drawn by a helper that comes later",
+        Answer("plot-digits", "show_digits(X_train[:8])\n"),
+        Added("noisy-images", "def show_digits(images):\n    plt.imshow(np.hstack(images))\n"),
+        fails={},
+        waits={"plot-digits/images-of-the-data": "which a later cell defines"},
+        skips={"plot-digits/several-images": "plot-digits"},
+    ),
+    wrong(
+        "digits drawn by a package that is not installed",
+        Answer("plot-digits", "import cv2\nfor image in X_train[:8]:\n    cv2.imshow('digit', image)\n"),
+        fails={},
+        waits={"plot-digits/images-of-the-data": "not installed here"},
+        skips={"plot-digits/several-images": "plot-digits"},
+    ),
+    wrong(
+        "digits shown without matplotlib",
+        Answer("plot-digits", "from PIL import Image\nImage.fromarray((255 * X_train[0, ..., 0]).astype('uint8'))\n"),
+        fails={},
+        waits={"plot-digits/images-of-the-data": "what matplotlib draws"},
         skips={"plot-digits/several-images": "plot-digits"},
     ),
     wrong(

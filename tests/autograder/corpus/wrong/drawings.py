@@ -112,6 +112,12 @@ VARIANTS = [
         fails={TWO_VALUES: Lost(says="it has 5000")},
         skips={CODES: "encode", POINTS: "encode", COLOURS: "encode"},
     ),
+    wrong(
+        "codes, the first values alone",
+        Replaced("encode", "verbose=0)", "verbose=0)[:, 0]"),
+        fails={TWO_VALUES: Lost(says="its shape is (5000,)")},
+        skips={CODES: "encode", POINTS: "encode", COLOURS: "encode"},
+    ),
     # the map
     scatter("one colour", "plt.scatter(first, second, s=4)\n", {COLOURS: Lost(says="All points have one colour")}),
     scatter("colours of other images", "plt.scatter(first, second, c=y_train[:5000], cmap='tab10')\n",
@@ -125,6 +131,17 @@ VARIANTS = [
     scatter("images", "plt.imshow(X_test[0], cmap='gray')\n", {POINTS: Lost(says="Images are drawn"), COLOURS: None}),
     scatter("points that are no codes", "plt.scatter(np.random.normal(size=5000), second, c=y_test[:5000], cmap='tab10')\n",
             {}, waits=dict.fromkeys((POINTS, COLOURS), "not recognised as encoded images")),
+    wrong(
+        "map, one colour, of codes that are all the same",
+        Added(
+            "encode",
+            "kernel, bias = encoder.layers[-1].get_weights()\nencoder.layers[-1].set_weights([kernel * 0, bias + 9])\n",
+            above=True,
+        ),
+        Replaced("latent-space", 'c=y_test[:5000], cmap="tab10", vmin=-0.5, vmax=9.5, ', ""),
+        Replaced("latent-space", 'plt.colorbar(ticks=range(10), label="digit")\n', ""),
+        fails={COLOURS: Lost(says="All points have one colour")},
+    ),
     # the noise and its pairs
     noise("plus for times", "{0} + noise_factor + np.random.normal(size={0}.shape)", "plus-for-times"),
     noise("plus for times, clipped", "np.clip({0} + noise_factor + np.random.normal(size={0}.shape), 0, 1)", "plus-for-times"),
@@ -160,6 +177,8 @@ VARIANTS = [
           fails={}, waits={PAIRS: "could not tell"}),
     wrong("pairs, printed", Answer("noisy-images", "X_train[0].std(), X_train_noisy[0].std()\n"),
           fails={PAIRS: Lost(says="No image was drawn")}),
+    wrong("pairs, of originals and random pictures", draw_pairs("X_train", "np.random.random((8, 28, 28))"),
+          fails={}, waits={PAIRS: "could not tell"}),
     # the denoised images
     wrong(
         "denoised, the noisy images alone",
@@ -200,5 +219,10 @@ VARIANTS = [
         "denoised, sums of the predictions",
         Replaced("denoised-images", "column[1].imshow(denoised,", "column[1].imshow(denoised.cumsum(axis=0),"),
         fails={}, waits=dict.fromkeys((DENOISED, OF_THE_TEST_SET), "could not tell what they show"),
+    ),
+    wrong(
+        "denoised, images upside down",
+        Replaced("denoised-images", "X_test_noisy[:8]", "X_test_noisy[:8, ::-1]"),
+        fails={}, waits={OF_THE_TEST_SET: "which images were denoised"},
     ),
 ]  # fmt: skip
