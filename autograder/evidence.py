@@ -38,6 +38,8 @@ DRAWN_LIMIT = 6_000_000
 """Numbers in all pictures and points of one submission: a figure may refer to one blob as often as it likes."""
 JSON_DEPTH_LIMIT = 24
 JSON_NODE_LIMIT = 50_000
+ANSWER_ROWS = 2
+"""For so many drawn inputs a model that was taken apart tells what it gives."""
 FAULT_LIMIT = 100
 """Faults of one record of which the first is told; of more only their number, since to list them takes memory."""
 DTYPES = {"<f4": np.float32, "<f8": np.float64, "|u1": np.uint8, "<i8": np.int64, "|b1": np.bool_}
@@ -63,6 +65,12 @@ def _array(value: Any, info: ValidationInfo) -> np.ndarray[Any, Any]:
     if dtype == "|b1" and blobs[position].strip(b"\x00\x01"):
         raise ValueError("a boolean that is neither 0 nor 1")
     return np.frombuffer(blobs[position], dtype=dtype).reshape(shape)
+
+
+def drawn_inputs(seed: int, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Return ``ANSWER_ROWS`` inputs of a shape, float32 in [0, 1), the same for the same seed."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return generator.random((ANSWER_ROWS, *shape), dtype=np.float32)
 
 
 def _bounded_json(value: Any) -> Any:
@@ -189,6 +197,13 @@ class Compilation(Record):
     error: ErrorText | None = None
 
 
+class Answer(Record):
+    """What a model itself gives for the inputs that ``drawn_inputs`` draws with a seed; float32, samples first."""
+
+    seed: Count
+    values: Array
+
+
 class ModelSnapshot(Record):
     """A Keras model at one moment: configuration, weights and compilation.
 
@@ -197,6 +212,8 @@ class ModelSnapshot(Record):
     ``{"class_name": ..., "config": model.get_config()}``, None where the model has none (``problem``
     then says why). ``weights`` follow ``weight_shapes``; they are left out (empty) above a size.
     ``trained`` says whether an earlier ``fit`` of this execution touched any of the variables.
+    A model of a class of the notebook's own is told by the layers that it calls, and comes with an ``answer``; one
+    that was not ``built`` states no input shape, whatever its layers were tried with.
     """
 
     identity: Count
@@ -211,6 +228,7 @@ class ModelSnapshot(Record):
     variables: Sequence_[Count] = ()
     trained: bool = False
     compilation: Compilation | None = None
+    answer: Answer | None = None
 
 
 class Value(Record):

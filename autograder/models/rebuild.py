@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autograder.evidence import ModelSnapshot
+from autograder.evidence import Answer, ModelSnapshot, drawn_inputs
 from autograder.models.arithmetic import Unbuildable, known_input_shape, weight_shapes
 from autograder.models.compilation import OPTIMIZERS, SCHEDULES, Loss, Optimizer
 from autograder.models.description import parse
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _SEEDED_LAYERS = ("Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout2D")
 _UNSEEDED_INITIALIZERS = ("Zeros", "Ones", "Constant")
 _SEED_RANGE = 2**31 - 1
+# Sums of some hundred products in float32 differ in the order of the sum by less than a thousandth of this.
+ANSWER_GAP = 1e-3
 
 
 class WeightsMismatch(Exception):
@@ -44,9 +47,25 @@ def describe(snapshot: ModelSnapshot) -> ModelDescription:
         problem = f" ({shown(snapshot.problem)})" if snapshot.problem else ""
         raise Unrecognised(f"the class {shown(snapshot.class_name)} of this model{problem}")
     description = parse(snapshot.config)
-    if snapshot.built and description.input_shape is not None:
+    if description.input_shape is not None and (snapshot.built or snapshot.answer is not None):
         _check_shapes(description, snapshot.weight_shapes)
-    return description
+    if snapshot.answer is not None:
+        _check_answer(description, snapshot, snapshot.answer)
+    # What was never built states no shape: its layers were tried with one that the statement names.
+    return description if snapshot.built else replace(description, input_shape=None)
+
+
+def _check_answer(description: ModelDescription, snapshot: ModelSnapshot, answer: Answer) -> None:
+    """Raise Unrecognised unless a model's layers, rebuilt with its weights, compute what the model itself gave."""
+    import numpy as np
+
+    if description.input_shape is None or (snapshot.weight_shapes and not snapshot.weights):
+        raise Unrecognised("a class of the notebook's own, of which not all could be read")
+    model = rebuild(description, weights=snapshot.weights)
+    found = np.asarray(model(drawn_inputs(answer.seed, description.input_shape), training=False))
+    scale = max(1.0, float(np.abs(found).max(initial=0.0)))
+    if found.shape != answer.values.shape or not np.allclose(found, answer.values, rtol=0.0, atol=ANSWER_GAP * scale):
+        raise Unrecognised("a class of the notebook's own, which computes something else than the layers in it")
 
 
 def _check_shapes(description: ModelDescription, found: Sequence[Shape]) -> None:

@@ -109,7 +109,7 @@ class Runner:
         self._session = Session(
             channel,
             ArrayTable(channel, job.seed, job.rows, job.limits),
-            ModelTable(channel, job.limits),
+            ModelTable(channel, job.limits, job.seed),
             training=job.training,
             limits=job.limits,
         )

@@ -153,7 +153,8 @@ class OwnModel(keras.Model):
         self.inside = Sequential(encoder_layers(d))
 
     def call(self, inputs):
-        return self.inside(inputs)
+        # What is computed outside of layers has no place in a list of them.
+        return 1.0 * self.inside(inputs)
 
 
 @dataclass

@@ -218,7 +218,7 @@ def test_a_class_of_the_notebooks_own_waits_for_a_person() -> None:
     model = small_model()
     for changes in (
         {"config": None, "problem": "the model has no configuration: NotImplementedError"},
-        {"class_name": "Autoencoder", "problem": "Autoencoder is a class of the notebook's own"},
+        {"class_name": "Autoencoder", "problem": "a class of your own, never built for an input"},
     ):
         with pytest.raises(Unrecognised):
             describe(snapshot_of(model, **changes))

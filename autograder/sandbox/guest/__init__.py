@@ -6,6 +6,6 @@ the trusted side's concern.
 
 What comes in: ``shell`` (IPython), ``data`` (the data sets), ``tolerance`` (what is missing here).
 What is watched: ``recording`` (with ``fitting``, ``prediction``, ``compilation``, ``given``, ``eager``), ``figures``,
-``outputs``. What goes out: ``export`` (with ``lookup``), ``arrays``, ``snapshots``, ``errors``, ``plain``, all by
-``channel``; ``session`` is what they share.
+``outputs``. What goes out: ``export`` (with ``lookup``), ``arrays``, ``snapshots`` (with ``taking_apart``),
+``errors``, ``plain``, all by ``channel``; ``session`` is what they share.
 """

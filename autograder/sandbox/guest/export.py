@@ -123,12 +123,14 @@ class Exporter:
         record: Record = {"name": text(found.name, 200), "matched": found.matched, "type_name": type_name(found.item)}
         if found.matched is None:
             return record | {"kind": "other"}
-        return record | self._thing(found.item, probe["find"])
+        return record | self._thing(found.item, probe["find"], probe)
 
-    def _thing(self, item: Any, kind: str) -> Record:
+    def _thing(self, item: Any, kind: str, probe: Probe) -> Record:
         """Return the fields that hold a value, as the kind of thing that was looked for."""
         if kind == "model":
-            return {"kind": "model", "model": self._session.models.position(item)}
+            sides = (probe.get("like") or {}).get("input_shape") or [None]
+            shape = None if None in sides else tuple(sides)
+            return {"kind": "model", "model": self._session.models.position(item, shape=shape)}
         if kind == "array":
             position = self._session.arrays.position(item)
             return {"kind": "other"} if position is None else {"kind": "array", "array": position}
@@ -162,7 +164,9 @@ class Exporter:
         if len(alike) != 1:
             return None
         key, result = alike[0]
-        return {"name": text(key, 200), "matched": "behaviour", "arguments": probe["arguments"]} | self._result(result)
+        return {"name": text(key, 200), "matched": "behaviour", "arguments": probe["arguments"]} | self._result(
+            result, probe
+        )
 
     def _called(self, function: Any, probe: Probe, key: tuple[str, str]) -> Record:
         record: Record = {"arguments": probe["arguments"]}
@@ -171,21 +175,21 @@ class Exporter:
             arguments, record["arguments"] = [], []
         try:
             result = function(*arguments)
-            record |= self._result(result)
+            record |= self._result(result, probe)
             if lookup.returns_like(result, probe.get("like") or {}):
                 self._fitting.add(key)
         except BaseException as error:
             record |= {"kind": "error", "error": error_text(error)}
         return record | {"compilations": list(self._session.probe_compilations)}
 
-    def _result(self, result: Any) -> Record:
+    def _result(self, result: Any, probe: Probe) -> Record:
         record: Record = {"type_name": type_name(result)}
         if lookup.is_model(result):
-            return record | self._thing(result, "model")
+            return record | self._thing(result, "model", probe)
         try:
             return record | ({"kind": "other"} if result is None else {"kind": "plain", "plain": plain_pairs(result)})
         except NotPlain:
-            return record | self._thing(result, "array")
+            return record | self._thing(result, "array", probe)
 
     @contextlib.contextmanager
     def undisturbed(self) -> Iterator[None]:
