@@ -260,9 +260,7 @@ def _judge_part(submitted, drawn, denoised):
         known = drawn.matches.index[drawn.noisy]
     if not len(known) and _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
         return
-    if not len(known):
-        review("The grader could not tell which images were denoised. A person will look at them.")
-    if LIBRARY.in_part(known, "test").mean() >= 0.5:
+    if len(known) and LIBRARY.in_part(known, "test").mean() >= 0.5:
         return
     own = own_images(submitted, "X_test")
     if own is not None and own.share_of("test") < 0.5 and holds_part(submitted, own, "test"):
@@ -271,6 +269,8 @@ def _judge_part(submitted, drawn, denoised):
     if own is not None and own.altered and _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
         note("These are your noisy test images, whose grey tones were changed before; that was graded in question 1.")
         return
+    if len(known) < 0.5 * len(denoised.matches.known):
+        review("The grader could not tell which images were denoised. A person will look at them.")
     assert broken(submitted, "load-data"), "Training images are denoised; images of the test set are asked for."
     review("The grader could not tell which images were denoised. A person will look at them.")
 
