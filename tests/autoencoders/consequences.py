@@ -65,7 +65,9 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
             )
         fail(f"Your cell stopped with {error.type} ({_short(error.message)}), so {missing}.")
     outcomes = {cell.index: cell.status for cell in submitted.evidence.cells}
-    if any(outcomes.get(index, "skipped") != "ok" for index in submitted.cells_of(question)):
+    # The visible check below an answer stops where there is nothing to judge: that says nothing of the answer's cell.
+    own = [cell.index for cell in submitted.cells if cell.question == question and cell.kind in ("answer", "other")]
+    if any(outcomes.get(index, "skipped") != "ok" for index in own):
         review(f"Your cell did not run to its end, so {missing}.")
     fail(f"{missing[:1].upper()}{missing[1:]} in this cell.")
 

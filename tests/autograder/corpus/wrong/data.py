@@ -159,6 +159,7 @@ VARIANTS = [
         },
         waits={
             "plot-digits/images-of-the-data": "could not tell",
+            "noisy-images/noise": "could not tell",
             "noisy-images/pairs-of-original-and-noisy": "could not tell",
         },
         skips={

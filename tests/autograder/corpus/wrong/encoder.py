@@ -116,6 +116,13 @@ VARIANTS = [
         "second-max-pooling",
         "strides of 2 x 2 expected",
     ),
+    changed(
+        "second window 3 x 3, moved by 2",
+        SECOND + POOL,
+        SECOND + POOL.replace("(2, 2)", "3, strides=2"),
+        "second-max-pooling",
+        "a window of 2 x 2 expected",
+    ),
     changed("no first max-pooling", FIRST + POOL, FIRST, "first-max-pooling", "missing"),
     changed("no second max-pooling", SECOND + POOL, SECOND, "second-max-pooling", "missing"),
     # what makes a code of it
