@@ -66,6 +66,7 @@ VARIANTS = [
             "X_train, X_test = (X_train - mean) / deviation, (X_test - mean) / deviation\n",
         ),
         fails={"load-data/scaling": None},
+        skips={"noisy-images/pairs-of-original-and-noisy": "load-data"},
     ),
     wrong(
         "black and white exchanged",
