@@ -47,6 +47,11 @@ def _blame_size(submitted, question, drawn):
     """Skip where the pictures that are missing have another size, because the network does not give images."""
     pictures = [picture for figure in drawn.figures for axes in figure.axes for picture in axes.pictures]
     earlier = broken_before(submitted, question)
+    if earlier is not None and submitted.cell_error(question) is not None:
+        skip(
+            "Your cell stopped before it drew what your network predicts, because of an earlier question.",
+            because=earlier,
+        )
     if earlier is not None and any(picture.values.shape[:2] != LIBRARY.size for picture in pictures):
         skip("What your network predicts are no images of 28 by 28 pixels.", because=earlier)
 

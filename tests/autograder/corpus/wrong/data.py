@@ -104,7 +104,7 @@ VARIANTS = [
     wrong(
         "a twelfth of the training images",
         Added("load-data", "X_train, y_train = X_train[:5000], y_train[:5000]\n"),
-        fails={"load-data/training-images": Lost(says="it holds 5000")},
+        fails={"load-data/training-images": Lost(says="should hold all 60000 training images; it holds 5000")},
     ),
     wrong(
         "some training images twice",
