@@ -37,6 +37,7 @@ def _judge_reconstructions(submitted, drawn):
     used = painters(submitted, "reconstructions", drawn.figures)
     found = origins(drawn, used.found)
     if found is None:
+        _blame_size(submitted, "reconstructions", drawn)
         _unexplained(used)
     _check_reconstruction_model(submitted, found)
     if drawn.originals and not _follow(drawn, found, drawn.originals) and not coincide(found.painter):
@@ -219,6 +220,7 @@ def _denoised(submitted, drawn):
     used = painters(submitted, "denoised-images", drawn.figures)
     found = origins(drawn, used.found)
     if found is None:
+        _blame_size(submitted, "denoised-images", drawn)
         _unexplained(used)
     return found
 
