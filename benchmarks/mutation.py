@@ -42,9 +42,12 @@ PAGE = COURSE / "docs" / "mutation.md"
 ENDS = ("fail", "review", "skip")
 STATEMENT = "statement.py"
 # Places that can be taken out without any difference, and why: part of the description -> the reason.
-EQUIVALENT: Mapping[str, str] = {}
+EQUIVALENT: Mapping[str, str] = {
+    "'padding': 'same'": "with the stated kernel and strides both paddings compute the same: another sentence, no more",
+    "'dilation_rate': (1, 1)": "Keras has no dilation with strides of 2, so the strides of such a layer differ as well",
+}
 
-Verdict = tuple[str, float, str | None]
+Verdict = tuple[str, float, str | None, str]
 Place = tuple[str, int]
 
 
@@ -160,12 +163,18 @@ class Run:
     """One notebook of the corpus after its execution, how its checks end, and the places that they came by."""
 
     name: str
-    expected: frozenset[str]
+    words: Mapping[str, str]
+    """What the message of a check must hold, by check."""
     evidence: Evidence
     cells: tuple[PlannedCell, ...]
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     lines: set[Place] = field(default_factory=set)
     raised: set[Place] = field(default_factory=set)
+
+    def notices(self, check: str, how: Verdict) -> bool:
+        """Tell whether an end of a check is another one: status, share of the points, finding, or what it must say."""
+        before = self.verdicts.get(check)
+        return before is None or before[:3] != how[:3] or self.words.get(check, "") not in how[3]
 
 
 def executed(assignment: Assignment, keep: Path | None) -> Iterator[Run]:
@@ -187,7 +196,8 @@ def executed(assignment: Assignment, keep: Path | None) -> Iterator[Run]:
                 if kept is not None:
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     kept.write_bytes(pickle.dumps((evidence, cells)))
-            yield Run(variant.name, frozenset(bundles.named(variant)), evidence, cells)
+            words = {check: lost.says for check, lost in variant.losses.items()} | dict(variant.waits)
+            yield Run(variant.name, words, evidence, cells)
 
 
 def _execute(grader: Grader, text: str, suffix: str) -> tuple[Evidence, tuple[PlannedCell, ...]]:
@@ -230,7 +240,7 @@ def observe(assignment: Assignment, run: Run, store: Store) -> None:
 def judge(assignment: Assignment, run: Run, store: Store) -> dict[str, Verdict]:
     """Return how each check ends: what the corpus compares with what it expects."""
     results = session.run(assignment, run.evidence, session.Context(cells=run.cells, store=store))
-    return {one.id: (one.status, one.kept, one.finding) for one in results}
+    return {one.id: (one.status, one.kept, one.finding, one.message) for one in results}
 
 
 # --- taking out -------------------------------------------------------------------------------------
@@ -245,7 +255,7 @@ def noticed_by(mutation: Mutation, runs: Sequence[Run], course: Path, store: Sto
     with tempfile.TemporaryDirectory(prefix="mutation-") as made:
         assignment = _with(mutation, Path(made), course)
         for run in candidates:
-            if any(run.verdicts[check] != how for check, how in judge(assignment, run, store).items()):
+            if any(run.notices(check, how) for check, how in judge(assignment, run, store).items()):
                 return run.name
     return None
 

@@ -257,9 +257,12 @@ _KERAS_2_SIGNS = (
     "has no attribute 'int_shape'", "module 'keras._tf_keras.keras",
 )  # fmt: skip
 
+# Keras 2 made an integer of a number of NumPy's or with a decimal point, and a shape of one number.
+_KERAS_2_NUMBERS = re.compile(r"invalid value for `units`.*units=\d|Cannot convert '\d+' to a shape")
+
 
 def _is_keras_2_spelling(error: ErrorText) -> bool:
-    return any(sign in error.message for sign in _KERAS_2_SIGNS)
+    return any(sign in error.message for sign in _KERAS_2_SIGNS) or bool(_KERAS_2_NUMBERS.search(error.message))
 
 
 def is_blank(source: str) -> bool:

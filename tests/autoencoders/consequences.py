@@ -65,7 +65,9 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
             )
         fail(f"Your cell stopped with {error.type} ({_short(error.message)}), so {missing}.")
     outcomes = {cell.index: cell.status for cell in submitted.evidence.cells}
-    if any(outcomes.get(index, "skipped") != "ok" for index in submitted.cells_of(question)):
+    # The visible check below an answer stops where there is nothing to judge: that says nothing of the answer's cell.
+    own = [cell.index for cell in submitted.cells if cell.question == question and cell.kind in ("answer", "other")]
+    if any(outcomes.get(index, "skipped") != "ok" for index in own):
         review(f"Your cell did not run to its end, so {missing}.")
     fail(f"{missing[:1].upper()}{missing[1:]} in this cell.")
 
@@ -76,7 +78,7 @@ def _cause(submitted: Submitted, question: str, error_type: str, message: str) -
     if name and _is_written(submitted, question, name):
         provider = PROVIDERS.get(name)
         known = provider is not None and provider != question
-        return provider if known and (broken(submitted, provider) or _labels_are_missing(submitted, name)) else None
+        return provider if known and _is_left_undefined(submitted, provider, name) else None
     return broken_before(submitted, question)
 
 
@@ -86,8 +88,10 @@ def _is_written(submitted: Submitted, question: str, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", source) is not None
 
 
-def _labels_are_missing(submitted: Submitted, name: str) -> bool:
-    return name in ("y_train", "y_test") and submitted.value("load-data", name).kind != "array"
+def _is_left_undefined(submitted: Submitted, provider: str, name: str) -> bool:
+    """Tell whether the question that provides a name is at fault when a later cell does not find it."""
+    labels = name in ("y_train", "y_test") and submitted.value("load-data", name).kind != "array"
+    return labels or broken(submitted, provider) or submitted.cell_error(provider) is not None
 
 
 def broken_before(submitted: Submitted, question: str) -> str | None:

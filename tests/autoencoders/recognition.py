@@ -17,6 +17,8 @@ TRAINING_IMAGES = LIBRARY.count("train")
 TEST_IMAGES = LIBRARY.count("test")
 PIXELS = LIBRARY.pixels
 MOST = 0.9
+# With fewer images nothing can be said of one pixel over all of them.
+FEW = 16
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ class Recognised:
     @cached_property
     def altered(self) -> bool:
         """The rows are images of the data whose grey tones were changed, for example to black and white."""
-        return bool(not self.clean and not self.noisy and ((self._likeness >= 0.7) | self._floored).mean() >= MOST)
+        if self.clean:
+            return False
+        if self._standardised is not None:
+            return True
+        return bool(not self.noisy and ((self._likeness >= 0.7) | self._floored).mean() >= MOST)
 
     @cached_property
     def _floored(self) -> np.ndarray:
@@ -59,11 +65,29 @@ class Recognised:
     @cached_property
     def _place(self) -> np.ndarray:
         """Where in the data floored rows are: the first images of the part with which they agree more."""
+        return max(self._places, key=lambda place: self._floored_at(place).sum())
+
+    @cached_property
+    def _places(self) -> list[np.ndarray]:
+        """Where in the data rows in their usual order can be."""
         rows = np.asarray(self.sample.rows, np.int64)
-        places = [usual_place(self.sample)]
-        for part in ("test", "train"):
-            places.append(np.minimum(LIBRARY.start(part) + rows, len(LIBRARY) - 1))
-        return max(places, key=lambda place: self._floored_at(place).sum())
+        firsts = [np.minimum(LIBRARY.start(part) + rows, len(LIBRARY) - 1) for part in ("test", "train")]
+        return [usual_place(self.sample), *firsts]
+
+    @cached_property
+    def _standardised(self) -> np.ndarray | None:
+        """Where in the data rows are of which each pixel was scaled on its own: no image looks like itself then."""
+        values = self.sample.values.reshape(len(self.sample.values), -1).astype(np.float64)
+        if len(values) < FEW or not np.isfinite(values).all():
+            return None
+        for place in self._places:
+            truth = LIBRARY.images(place).reshape(len(values), -1).astype(np.float64)
+            varied = truth.std(axis=0) > 0.1
+            left, right = (one[:, varied] - one[:, varied].mean(axis=0) for one in (values, truth))
+            size = np.sqrt((left**2).sum(axis=0) * (right**2).sum(axis=0))
+            if varied.any() and ((left * right).sum(axis=0) >= 0.999 * size).mean() >= MOST and size.min() > 0:
+                return place
+        return None
 
     def _floored_at(self, place: np.ndarray) -> np.ndarray:
         values = self.sample.values.reshape(len(self.sample.values), -1)
@@ -83,6 +107,8 @@ class Recognised:
         """The position of each sampled row in the data, -1 where it was not recognised."""
         if not self.altered:
             return self.matches.index
+        if self._standardised is not None:
+            return self._standardised
         return np.where(self._floored, self._place, self._nearest)
 
     def share_of(self, part: str) -> float:

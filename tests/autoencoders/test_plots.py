@@ -37,6 +37,7 @@ def _judge_reconstructions(submitted, drawn):
     used = painters(submitted, "reconstructions", drawn.figures)
     found = origins(drawn, used.found)
     if found is None:
+        _blame_size(submitted, "reconstructions", drawn)
         _unexplained(used)
     _check_reconstruction_model(submitted, found)
     if drawn.originals and not _follow(drawn, found, drawn.originals) and not coincide(found.painter):
@@ -47,6 +48,11 @@ def _blame_size(submitted, question, drawn):
     """Skip where the pictures that are missing have another size, because the network does not give images."""
     pictures = [picture for figure in drawn.figures for axes in figure.axes for picture in axes.pictures]
     earlier = broken_before(submitted, question)
+    if earlier is not None and submitted.cell_error(question) is not None:
+        skip(
+            "Your cell stopped before it drew what your network predicts, because of an earlier question.",
+            because=earlier,
+        )
     if earlier is not None and any(picture.values.shape[:2] != LIBRARY.size for picture in pictures):
         skip("What your network predicts are no images of 28 by 28 pixels.", because=earlier)
 
@@ -214,6 +220,7 @@ def _denoised(submitted, drawn):
     used = painters(submitted, "denoised-images", drawn.figures)
     found = origins(drawn, used.found)
     if found is None:
+        _blame_size(submitted, "denoised-images", drawn)
         _unexplained(used)
     return found
 
@@ -260,9 +267,7 @@ def _judge_part(submitted, drawn, denoised):
         known = drawn.matches.index[drawn.noisy]
     if not len(known) and _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
         return
-    if not len(known):
-        review("The grader could not tell which images were denoised. A person will look at them.")
-    if LIBRARY.in_part(known, "test").mean() >= 0.5:
+    if len(known) and LIBRARY.in_part(known, "test").mean() >= 0.5:
         return
     own = own_images(submitted, "X_test")
     if own is not None and own.share_of("test") < 0.5 and holds_part(submitted, own, "test"):
@@ -271,6 +276,8 @@ def _judge_part(submitted, drawn, denoised):
     if own is not None and own.altered and _starts_with(submitted, denoised.painter.prediction.x, "X_test_noisy"):
         note("These are your noisy test images, whose grey tones were changed before; that was graded in question 1.")
         return
+    if len(known) < 0.5 * len(denoised.matches.known):
+        review("The grader could not tell which images were denoised. A person will look at them.")
     assert broken(submitted, "load-data"), "Training images are denoised; images of the test set are asked for."
     review("The grader could not tell which images were denoised. A person will look at them.")
 

@@ -239,6 +239,8 @@ def _variables(submitted, fit):
 
 
 def _check_initial_epoch(training):
+    if any(one.kind == "other" and one.epochs is None for one in training.fits):
+        review("The model is trained by a loop of its own instead of fit. A person will look at it.")
     if any(one.initial_epoch for one in training.fits):
         review("initial_epoch changes how long is trained. A person will look at it.")
 

@@ -75,8 +75,8 @@ def bundled(variants: Iterable[Variant], most: int = MOST) -> list[tuple[Variant
 
 def _reached(variant: Variant) -> set[str]:
     """Return the questions that have something else to work with, because of a mistake that stops others."""
-    wrong = {check.partition("/")[0] for check in (*variant.fails, *variant.waits)}
-    stops = not {check.partition("/")[0] for check in variant.skips} <= wrong
+    wrong = {check.partition("/")[0] for check in variant.fails or variant.waits}
+    stops = not {check.partition("/")[0] for check in (*variant.skips, *variant.waits)} <= wrong
     reached = [REACHES.get(question, ()) for question in wrong] if stops else []
     reached += [NOISE_REACHES] if NOISE in variant.fails else []
     reached += [IMAGES_REACH] if "load-data" in wrong else []

@@ -55,7 +55,7 @@ def judged(tmp_path_factory):
     session.warm()
     with Grader(assignment, Settings()) as grader:
         evidence, cells = mutation._execute(grader, variant.text(), variant.suffix)
-    run = mutation.Run(ORDER, frozenset(variant.fails), evidence, cells)
+    run = mutation.Run(ORDER, {}, evidence, cells)
     mutation.observe(assignment, run, store)
     return run, store
 

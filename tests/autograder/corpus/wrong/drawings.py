@@ -21,7 +21,8 @@ def scatter(name: str, new: str, fails, **more):
 def noise(name: str, formula: str, finding: str | None = None, **more):
     """Return noise of one's own, which is written over the given one."""
     lines = "".join(f"X_{part}_noisy = {formula.format(f'X_{part}')}\n" for part in ("train", "test"))
-    return wrong(f"noise, {name}", Added("noisy-images", lines, above=True), fails={NOISE: finding}, **more)
+    fails = {NOISE: finding, **more.pop("others", {})}
+    return wrong(f"noise, {name}", Added("noisy-images", lines, above=True), fails=fails, **more)
 
 
 def draw_pairs(left: str, right: str) -> Everywhere:
@@ -150,7 +151,7 @@ VARIANTS = [
     noise("uniform", "{0} + noise_factor * np.random.uniform(size={0}.shape)"),
     noise("uniform around 0", "{0} + noise_factor * np.random.uniform(-1, 1, size={0}.shape)"),
     noise("multiplied", "{0} * noise_factor * np.random.normal(size={0}.shape)"),
-    noise("none at all", "{0}.copy()"),
+    noise("none at all", "{0}.copy()", others={PAIRS: Lost(says="Only original images are drawn")}),
     wrong(
         "noise, another factor",
         Added(

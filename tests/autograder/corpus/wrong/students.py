@@ -3,7 +3,7 @@
 from corpus.variant import Added, Answer, Lost, Replaced, Variant, wrong
 from corpus.wrong.comparison import BUILT, EVALUATED, MEASURED, TRAINED
 from corpus.wrong.comparison import FIT as CANDIDATE_FIT
-from corpus.wrong.decoder import DENSE, INPUT
+from corpus.wrong.decoder import DENSE, INPUT, NO_DECODER, NO_DECODER_TO_USE
 from corpus.wrong.encoder import NO_CHAIN
 from corpus.wrong.models import COMPILE
 from corpus.wrong.training import DENOISE, FIT
@@ -23,13 +23,13 @@ def compile_of_keras_2(name: str, arguments: str) -> Variant:
     )
 
 
-def decoder_of_keras_2(name: str, old: str, new: str, says: str = KERAS_2) -> Variant:
+def decoder_of_keras_2(name: str, old: str, new: str) -> Variant:
     """Return a decoder that Keras 2 built: there is no model to judge."""
     return wrong(
         f"Keras 2, {name}",
         Replaced("build-decoder", old, new),
-        fails=dict.fromkeys(checks_of("build-decoder"), Lost(says=says)),
-        skips=dict.fromkeys((*checks_of("decoder-size", "denoising-error"), *NO_CHAIN), "build-decoder"),
+        fails=dict.fromkeys(NO_DECODER, Lost(says=KERAS_2)),
+        skips=NO_DECODER_TO_USE,
     )
 
 
