@@ -22,7 +22,7 @@ from autograder.assignment import Assignment
 from autograder.errors import SubmissionError
 from autograder.execute import Execution, execute
 from autograder.report import model as report
-from autograder.sandbox.limits import Limits, Training, of_course
+from autograder.sandbox.limits import Lane, Limits, Training, of_course
 from autograder.store import Store, digest_of
 from autograder.submission.reading import Submission, read
 
@@ -41,6 +41,8 @@ class Settings:
     training: Training = "record"
     isolation: str = "auto"
     use_cache: bool = True
+    lane: Lane = "fast"
+    """The lane in which an execution begins; what the fast one leaves open is decided in the full one."""
     own_limits: Limits | None = None
     """Other limits than those of the assignment."""
 
@@ -109,7 +111,9 @@ class Grader:
         """Run a submission in the sandbox and return what came out, parsed."""
         self.start()
         assert self._sandbox is not None
-        return execute(self._sandbox, self.assignment, submission, self.settings.training, self.limits)
+        return execute(
+            self._sandbox, self.assignment, submission, self.settings.training, self.limits, self.settings.lane
+        )
 
     def _graded(self, submission: Submission, file: Path, student: str) -> report.Report:
         from autograder.checks import points, session
@@ -163,6 +167,7 @@ class Grader:
                 "version": __version__,
                 "training": self.settings.training,
                 "isolation": self.settings.isolation,
+                "lane": self.settings.lane,
                 "limits": asdict(self.limits),
             }
         )
