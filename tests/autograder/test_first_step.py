@@ -71,7 +71,8 @@ ACCEPTED = {
     "nothing to train": "m = build()\nm.trainable = False\nm.compile('adam', 'mse')\nfit(m)",
     "a constraint": (
         "d = layers.Dense(2, kernel_constraint='non_neg')\n"
-        "m = keras.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), d])\nm.compile('adam', 'mse')\nfit(m)\nassert (m.weights[0].numpy() >= 0).all()"
+        "m = keras.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), d])\n"
+        "m.compile('adam', 'mse')\nfit(m)\nassert (m.weights[0].numpy() >= 0).all()"
     ),
 }
 
