@@ -233,6 +233,7 @@ def _key(file: Path, course: str, settings: Settings, limits: Limits) -> str:
         "version": __version__,
         "training": settings.training,
         "isolation": settings.isolation,
+        "lane": settings.lane,
         "limits": asdict(limits),
     }
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -251,6 +251,13 @@ def _add_execution_options(parser: argparse.ArgumentParser) -> None:
         help="whether a submission's own fits are recorded, run a few steps or in full (default: record)",
     )
     parser.add_argument(
+        "--lane",
+        choices=("fast", "full"),
+        default="fast",
+        help="fast: a submission is run a second time, in full, only where the first run leaves something open; "
+        "full: in full at once (default: fast)",
+    )
+    parser.add_argument(
         "--isolation",
         choices=("auto", "namespaces", "landlock", "none"),
         default="auto",
@@ -396,6 +403,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         training=options.training,
         isolation=options.isolation,
+        lane=options.lane,
         use_cache=not getattr(options, "no_cache", False),
     )
 

@@ -24,6 +24,7 @@ Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 BLOCK = 4_096
 ROWS_AT_ONCE = 64
 CANDIDATES = 32
+GROUP = 70
 UNKNOWN = -1
 # An image written with integers differs from its affine copy by about one grey level of 255.
 EXACT_TOLERANCE = 1.25 / 255
@@ -133,7 +134,7 @@ class ImageLibrary:
         for start in range(0, len(flat), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             rough = _standardised(_halved(flat[part].reshape(-1, *self.size))) @ self._rough.T
-            candidates = np.argpartition(rough, -CANDIDATES, axis=1)[:, -CANDIDATES:]
+            candidates = _largest(rough, CANDIDATES)
             images = _standardised(self.images(candidates.reshape(-1))).reshape(*candidates.shape, -1)
             correlation = np.einsum("ij,ikj->ik", standard[part], images)
             top = correlation.argmax(axis=1)
@@ -295,6 +296,24 @@ def _as_rows(rows: np.ndarray[Any, Any], pixels: int) -> Floats:
         raise ValueError(f"rows of {flat.shape[1]} values are no images of {pixels} pixels")
     flat = np.nan_to_num(flat.reshape(len(flat), pixels), nan=0.0, posinf=0.0, neginf=0.0)
     return np.clip(flat, -1e6, 1e6)
+
+
+def _largest(values: Floats, count: int) -> Integers:
+    """Return the columns of the ``count`` largest values of each row, in no order.
+
+    They lie in the ``count`` groups whose maxima are the largest, which leaves few to choose from.
+    """
+    groups = values.shape[1] // GROUP
+    whole = values[:, : groups * GROUP].reshape(len(values), groups, GROUP)
+    if groups <= count:
+        return np.argpartition(values, -count, axis=1)[:, -count:]
+    best = np.argpartition(whole.max(axis=2), -count, axis=1)[:, -count:]
+    columns = (best[:, :, None] * GROUP + np.arange(GROUP)).reshape(len(values), -1)
+    rest = np.broadcast_to(np.arange(groups * GROUP, values.shape[1]), (len(values), values.shape[1] % GROUP))
+    columns = np.concatenate([columns, rest], axis=1)
+    chosen = np.argpartition(np.take_along_axis(values, columns, axis=1), -count, axis=1)[:, -count:]
+    result: Integers = np.take_along_axis(columns, chosen, axis=1)
+    return result
 
 
 def _standardised(flat: Floats) -> Floats:

@@ -120,7 +120,8 @@ def rebuild(
     layers = []
     for position, layer in enumerate(description.layers):
         try:
-            layers.append(_layer(layer, _legal_name(layer, position, used), _Seeds(seed, position)))
+            name, seeds = _legal_name(layer, position, used), _Seeds(seed, position)
+            layers.append(_layer(layer, name, seeds, fresh=weights is None))
         except (TypeError, ValueError) as error:
             # A combination of known numbers that Keras refuses; the student's own Keras has refused it, too.
             raise Unrecognised(f"a {layer.kind} layer that Keras does not take ({shown(error)})") from error
@@ -176,7 +177,7 @@ def _legal_name(layer: Layer, position: int, used: set[str]) -> str:
     return name
 
 
-def _layer(layer: Layer, name: str, seeds: _Seeds) -> keras.Layer:
+def _layer(layer: Layer, name: str, seeds: _Seeds, fresh: bool) -> keras.Layer:
     import keras
 
     if layer.kind not in LAYERS:
@@ -184,7 +185,8 @@ def _layer(layer: Layer, name: str, seeds: _Seeds) -> keras.Layer:
     arguments: dict[str, Any] = {}
     for key, value in layer.fields.items():
         if key.endswith("_initializer"):
-            arguments[key] = _initializer(value, seeds)
+            # Weights that are replaced at once need no random start.
+            arguments[key] = _initializer(value, seeds) if fresh else "zeros"
         elif key.endswith("_regularizer"):
             arguments[key] = None if value is None else _plain(keras.regularizers, value)
         else:

@@ -74,12 +74,14 @@ class Submission(Part):
 class Execution(Part):
     """How the submission was executed.
 
+    ``lane`` is "fast" where models were evaluated on some of the rows given, and nothing hung on it.
     ``key`` is a digest of all that decided the verdict (submission, assignment, engine, settings): a batch
     that is resumed keeps a report of an equal key.
     """
 
     isolation: Literal["namespaces", "landlock", "none"]
     training: Literal["record", "short", "full"]
+    lane: Literal["fast", "full"] = "full"
     salvaged: bool = False
     cpu_seconds: Seconds = 0.0
     wall_seconds: Seconds = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from autograder.sandbox.limits import Limits
+from autograder.sandbox.limits import Lane, Limits
 from autograder.sandbox.protocol import Frame, encode
 
 
@@ -26,7 +26,7 @@ class Job:
     """All that the sandbox is told about a submission.
 
     ``probes`` are plain data (question -> label -> what to look for); ``reduced`` are the cells of which
-    only imports and definitions run.
+    only imports and definitions run. In the ``fast`` lane models are evaluated on some of the rows given.
     """
 
     cells: tuple[PlannedCell, ...]
@@ -34,6 +34,7 @@ class Job:
     seed: int
     training: Literal["record", "short", "full"]
     reduced: frozenset[int] = frozenset()
+    lane: Lane = "full"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def encode_job(job: Job, limits: Limits) -> bytes:
             "seed": job.seed,
             "training": job.training,
             "reduced": sorted(job.reduced),
+            "lane": job.lane,
             "limits": limits.to_json(),
         }
     )

@@ -21,10 +21,13 @@ KIBIBYTE = 1024
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
 HOUR = 3600.0
+# In the fast lane a model is evaluated on about so many rows, out of more.
+EVALUATED_ROWS = 1_000
 FILE = "limits.toml"
 
 Unit = Literal["CPU seconds", "wall seconds", "bytes", "characters", ""]
 Training = Literal["record", "short", "full"]
+Lane = Literal["fast", "full"]
 Enforcer = Literal["watch", "process", "group", "mount", "reader", "guest"]
 _SIZES = {"KiB": KIBIBYTE, "MiB": MEBIBYTE, "GiB": GIBIBYTE}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(KiB|MiB|GiB)")

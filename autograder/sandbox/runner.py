@@ -33,7 +33,7 @@ from autograder.sandbox.guest.plain import text
 from autograder.sandbox.guest.session import Session, Training
 from autograder.sandbox.guest.shell import NotebookShell, make_shell
 from autograder.sandbox.guest.snapshots import ModelTable
-from autograder.sandbox.limits import Limits
+from autograder.sandbox.limits import Lane, Limits
 
 _RESUMPTIONS_LIMIT = 20
 _ROWS_LIMIT = 256
@@ -60,6 +60,7 @@ class Job:
     training: Training
     reduced: frozenset[int]
     limits: Limits
+    lane: Lane = "full"
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> Job:
@@ -72,6 +73,7 @@ class Job:
             training=header["training"],
             reduced=frozenset(header.get("reduced", ())),
             limits=Limits.from_json(header.get("limits") or {}),
+            lane=header.get("lane", "full"),
         )
 
     @property
@@ -112,6 +114,7 @@ class Runner:
             ModelTable(channel, job.limits, job.seed),
             training=job.training,
             limits=job.limits,
+            lane=job.lane,
         )
         self._figures = Figures(self._session)
         recording.install(self._session)

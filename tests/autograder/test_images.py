@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.checks.images import UNKNOWN, ImageLibrary, background_noise, library
+from autograder.checks.images import UNKNOWN, ImageLibrary, _largest, background_noise, library
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -166,3 +166,10 @@ def test_noise_on_the_background_is_measured_clipped_or_not(images, normal, clip
 
 def test_an_image_without_background_has_no_noise_to_measure():
     assert np.isnan(background_noise(np.ones((28, 28)), np.ones((28, 28)))).all()
+
+
+@pytest.mark.parametrize(("columns", "count"), [(70_000, 32), (70_033, 32), (2_241, 32), (100, 32), (32, 32)])
+def test_the_largest_values_are_found_group_by_group(columns, count):
+    values = np.random.default_rng(columns).normal(size=(7, columns)).astype(np.float32)
+    found = np.sort(_largest(values, count), axis=1)
+    assert (found == np.sort(np.argsort(values, axis=1)[:, -count:], axis=1)).all()

@@ -92,6 +92,7 @@ def job(
     seed: int = 7,
     training: str = "record",
     reduced: Sequence[int] = (),
+    lane: str = "full",
     limits: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     planned = []
@@ -99,7 +100,7 @@ def job(
         given = {"source": cell} if isinstance(cell, str) else dict(cell)
         given["source"] = textwrap.dedent(given["source"]).strip("\n")
         planned.append({"index": index, "kind": "answer", "question": None, "exports": [], **given})
-    options = {"seed": seed, "training": training, "reduced": list(reduced), "limits": limits or {}}
+    options = {"seed": seed, "training": training, "reduced": list(reduced), "lane": lane, "limits": limits or {}}
     return {"cells": planned, "probes": probes or {}, **options}
 
 

@@ -183,6 +183,7 @@ def _perform(session: Session, original: Method, model: Any, given: _Given) -> A
         if given.kind == "other":
             stack.enter_context(_steps_at_most(1))
         stack.enter_context(_finite_weights(model))
+        stack.enter_context(session.inside("step"))
         return original(model, **arguments)
 
 

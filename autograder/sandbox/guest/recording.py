@@ -16,6 +16,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 from autograder.sandbox.guest import eager, fitting, prediction
 from autograder.sandbox.guest.compilation import compilation_record
 from autograder.sandbox.guest.errors import error_text
+from autograder.sandbox.guest.first_step import FirstSteps
 from autograder.sandbox.guest.given import bound
 from autograder.sandbox.guest.session import Session
 
@@ -48,11 +49,15 @@ def _wrap(owner: type, method: str, session: Session, record: Callable[..., Any]
 
 
 def _wrap_optimizer(session: Session) -> None:
-    """Notice the variables that a training loop of the notebook's own changes."""
+    """Spare recorded fits most of their step; notice the variables that a notebook's own training loop changes."""
     original = BaseOptimizer.apply
+    first_steps = FirstSteps()
 
     @functools.wraps(original)
     def apply(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
+        if session.depth.step:
+            return first_steps.apply(original, self, grads, trainable_variables)
+        first_steps.settle(self)
         result = original(self, grads, trainable_variables)
         if not session.depth.fit:
             session.models.mark_trained(

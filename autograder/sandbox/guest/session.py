@@ -12,7 +12,7 @@ from autograder.sandbox.guest.arrays import ArrayTable
 from autograder.sandbox.guest.channel import Channel
 from autograder.sandbox.guest.plain import text, type_name
 from autograder.sandbox.guest.snapshots import ModelTable
-from autograder.sandbox.limits import Limits
+from autograder.sandbox.limits import Lane, Limits
 
 Training = Literal["record", "short", "full"]
 
@@ -21,6 +21,7 @@ class _Depth(threading.local):
     """How deep the present thread is inside calls that are being recorded."""
 
     fit = 0
+    step = 0
     prediction = 0
 
 
@@ -33,6 +34,7 @@ class Session:
     models: ModelTable
     training: Training = "record"
     limits: Limits = field(default_factory=Limits)
+    lane: Lane = "full"
     cell: int = 0
     probe: tuple[str, str] | None = None
     probe_compilations: list[dict[str, Any]] = field(default_factory=list)
@@ -72,8 +74,8 @@ class Session:
                 self.problems.append(f"{what} could not be recorded: {type_name(error)}: {text(error, 200)}")
 
     @contextmanager
-    def inside(self, what: Literal["fit", "prediction"]) -> Iterator[None]:
-        """Mark a call whose own inner calls are not recorded."""
+    def inside(self, what: Literal["fit", "step", "prediction"]) -> Iterator[None]:
+        """Mark a call whose own inner calls are not recorded; a "step" is the one of a recorded fit."""
         setattr(self.depth, what, getattr(self.depth, what) + 1)
         try:
             yield
