@@ -21,6 +21,7 @@ from autograder import __version__
 from autograder.assignment import Assignment
 from autograder.errors import SubmissionError
 from autograder.execute import Execution, execute
+from autograder.observations import SENTENCES, observe
 from autograder.report import model as report
 from autograder.sandbox.limits import Lane, Limits, Training, of_course
 from autograder.store import Store, digest_of
@@ -121,8 +122,9 @@ class Grader:
         execution = self.execute(submission)
         context = session.Context(cells=submission.cells, store=self._store)
         results = session.run(self.assignment, execution.evidence, context)
-        questions = points.questions(self.assignment, results)
+        questions = points.questions(self.assignment, results, submission.alignment)
         waiting = sum(question.awaiting_review for question in questions)
+        seen = observe(submission, execution.evidence)
         return report.Report(
             assignment=self.assignment.name,
             student=student,
@@ -132,8 +134,12 @@ class Grader:
             awaiting_review=waiting,
             status=_status(questions, self.assignment),
             questions=questions,
-            findings=points.findings(results),
-            notes=(*submission.notes, *_cut_output(execution.evidence, self.limits)),
+            findings=(*points.findings(results), *seen),
+            notes=(
+                *submission.notes,
+                *(SENTENCES[name] for name in seen),
+                *_cut_output(execution.evidence, self.limits),
+            ),
             cells=_cells(submission, execution),
             execution=execution.summary,
             fault=report.Fault(whose="student", message=execution.trouble) if execution.trouble else None,
@@ -163,6 +169,7 @@ class Grader:
         return digest_of(
             {
                 "submission": submission.digest,
+                "recorded": [submission.blank, submission.never_run, _sorted(submission.totals)],
                 "course": self._course_digest,
                 "version": __version__,
                 "training": self.settings.training,
@@ -231,13 +238,18 @@ def _cut_output(evidence: Evidence, limits: Limits) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _sorted(totals: Mapping[int, frozenset[int]]) -> list[tuple[int, list[int]]]:
+    return [(index, sorted(found)) for index, found in sorted(totals.items())]
+
+
 def _of_this_file(kept: report.Report, submission: Submission, file: Path, student: str) -> report.Report:
     """Return the kept report of an equal submission as one of this file: what differs is not what was judged."""
     document = kept.model_dump()
     document["student"] = student
     document["submission"]["file"] = str(file)
     document["execution"]["from_cache"] = True
-    document["notes"] = (*submission.notes, *(note for note in kept.notes if note.startswith(_CUT)))
+    own = (_CUT, *SENTENCES.values())
+    document["notes"] = (*submission.notes, *(note for note in kept.notes if note.startswith(own)))
     return report.Report.model_validate(document)
 
 

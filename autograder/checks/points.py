@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from autograder.report import model as report
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 STEP = 0.5
 
 
-def questions(assignment: Assignment, results: Sequence[CheckResult]) -> tuple[report.Question, ...]:
-    """Return the report's questions in the order of the assignment.
+def questions(
+    assignment: Assignment,
+    results: Sequence[CheckResult],
+    found_by: Mapping[str, report.FoundBy] = MappingProxyType({}),
+) -> tuple[report.Question, ...]:
+    """Return the report's questions in the order of the assignment; ``found_by`` tells how their cells were found.
 
     A question that a person grades waits as a whole; so does one that has no check.
     """
     return tuple(
-        _question(question, [result for result in results if result.question == question.id])
+        _question(question, [result for result in results if result.question == question.id]).model_copy(
+            update={"found_by": found_by.get(question.id, "metadata")}
+        )
         for question in assignment.questions
     )
 

@@ -20,6 +20,7 @@ Line = Annotated[str, AfterValidator(one_line)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CheckStatus = Literal["passed", "failed", "needs_review", "skipped"]
+FoundBy = Literal["metadata", "text", "position", "none"]
 QuestionStatus = Literal["passed", "partial", "failed", "needs_review", "skipped"]
 ReportStatus = Literal["graded", "needs_review", "ungradable"]
 CellStatus = Literal["ok", "error", "timeout", "skipped"]
@@ -43,7 +44,11 @@ class Check(Part):
 
 
 class Question(Part):
-    """The outcome of one question; ``score`` holds what machines decided."""
+    """The outcome of one question; ``score`` holds what machines decided.
+
+    ``found_by`` tells how sure it is which cell answers it: by the notebook's own marks, by the text around, by its
+    place alone; "none" where no cell is its own, and names and records decide.
+    """
 
     id: Line
     title: Line
@@ -51,6 +56,7 @@ class Question(Part):
     max_score: Points
     status: QuestionStatus
     awaiting_review: Points = 0.0
+    found_by: FoundBy = "metadata"
     checks: tuple[Check, ...] = ()
 
 

@@ -44,12 +44,18 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class RawCell:
-    """One cell as it stands in the file. ``nbgrader`` is its metadata under that name, or empty."""
+    """One cell as it stands in the file. ``nbgrader`` is its metadata under that name, or empty.
+
+    Of what was recorded when it ran, only this is kept: ``was_run``, and the ``totals`` of parameters that Keras's
+    summaries had in its output.
+    """
 
     position: int
     cell_type: Literal["code", "markdown"]
     source: str
     nbgrader: Mapping[str, Any] = field(default_factory=dict)
+    was_run: bool = False
+    totals: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,9 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "a picture"),
     (b"\x89HDF", "saved weights or a saved model"),
 )
+# What a summary of Keras ends with, whatever styles of a terminal stand between the words and the number.
+_TOTAL = re.compile(r"Total params:(?:\x1b\[[\d;]{0,20}m|\s){0,8}(\d[\d,]{0,15})")
+_TOTALS_LIMIT, _OUTPUT_LIMIT = 20, 200_000
 # Each comment is taken once and for all: to try other ends would take ages where many comments stand.
 _WEB_PAGE = re.compile(r"\s*(?:(?><!--.*?-->)\s*+)*+<(?:!doctype html|html|head|script)\b", re.IGNORECASE | re.DOTALL)
 _DIGITS_LIMIT = 1_000
@@ -263,12 +272,31 @@ def _raw_cell(position: int, item: Any) -> RawCell | None:
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     nbgrader = nbgrader if isinstance(nbgrader, dict) else {}
     if kind == "code":
-        return RawCell(position, "code", source, nbgrader)
+        outputs = item.get("outputs")
+        was_run = bool(outputs) or item.get("execution_count", item.get("prompt_number")) is not None
+        return RawCell(position, "code", source, nbgrader, was_run, totals(_texts(outputs)))
     if kind == "heading":
         level = item.get("level")
         marks = "#" * (level if isinstance(level, int) and 1 <= level <= 6 else 1)
         return RawCell(position, "markdown", f"{marks} {source}", nbgrader)
     return RawCell(position, "markdown", source, nbgrader) if kind in ("markdown", "html") else None
+
+
+def totals(text: str) -> frozenset[int]:
+    """Return the numbers of parameters that summaries of models in a text end with, the first few."""
+    found = islice(_TOTAL.finditer(text), _TOTALS_LIMIT)
+    return frozenset(int(match[1].replace(",", "")) for match in found)
+
+
+def _texts(outputs: Any) -> str:
+    """Return the printed and shown texts of a cell, as far as they are looked at."""
+    parts: list[str] = []
+    for output in outputs if isinstance(outputs, list) else ():
+        if isinstance(output, dict):
+            data = output.get("data")
+            shown_text = data.get("text/plain") if isinstance(data, dict) else None
+            parts += [_joined(output.get("text"))[:_OUTPUT_LIMIT], _joined(shown_text)[:_OUTPUT_LIMIT]]
+    return "\n".join(parts)[:_OUTPUT_LIMIT]
 
 
 def _joined(source: Any) -> str:

@@ -38,7 +38,8 @@ class Submission:
     put back. ``digest`` is over what is executed, and over nothing else (neither outputs nor text).
     ``answered`` tells for each question whether there may be work for it: code beyond the stub in its own
     cells, one of its names bound elsewhere, a text written. ``alignment`` tells how the cell was found
-    after which a question is exported. ``blank``: nothing was done at all.
+    after which a question is exported. ``blank``: nothing was done at all; ``never_run``: no cell was when the file was
+    saved. ``totals`` holds, for cells that were, the totals of parameters that their recorded outputs show.
     """
 
     file: str
@@ -51,6 +52,8 @@ class Submission:
     alignment: Mapping[str, Certainty]
     remarks: Mapping[str, str]
     blank: bool
+    never_run: bool
+    totals: Mapping[int, frozenset[int]]
 
 
 def read(path: Path, assignment: Assignment, student: str | None = None) -> Submission:
@@ -82,6 +85,8 @@ def read(path: Path, assignment: Assignment, student: str | None = None) -> Subm
         alignment=MappingProxyType(exports.certainty()),
         remarks=MappingProxyType(remarks),
         blank=all(names is None for names in bound) and not any(remarks.values()),
+        never_run=not raw.from_script and not any(cell.was_run for cell in raw.cells),
+        totals=MappingProxyType(_recorded_totals(raw, code)),
     )
 
 
@@ -96,6 +101,15 @@ def digest(cells: Iterable[PlannedCell]) -> str:
     """Return the digest of what is executed: sources, kinds, questions and exports, in order."""
     content = [[cell.source, cell.kind, cell.question, list(cell.exports)] for cell in cells]
     return "sha256:" + hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _recorded_totals(raw: notebook.Notebook, code: Sequence[Piece]) -> dict[int, frozenset[int]]:
+    recorded = {cell.position: cell.totals for cell in raw.cells if cell.totals}
+    return {
+        index: recorded[piece.position]
+        for index, piece in enumerate(code)
+        if piece.position is not None and piece.position in recorded
+    }
 
 
 def _name_notes(path: Path, assignment: Assignment) -> tuple[str, ...]:

@@ -21,19 +21,20 @@ def _images(submitted, name):
 
 
 def _both(submitted, judge):
-    """Ask ``judge`` about each array of images; one wrong array of the two costs half."""
-    problems = []
+    """Ask ``judge`` about each array of images, for a problem and its finding; one wrong array of two costs half."""
+    problems, findings = [], []
     for name in PARTS:
         if submitted.value("load-data", name).kind != "array":
             if submitted.blank("load-data"):
                 submitted.unanswered("load-data")
             problems.append(f"There is no array named {name}.")
             continue
-        problem = judge(name, submitted.array(submitted.value("load-data", name)))
+        problem, finding = judge(name, submitted.array(submitted.value("load-data", name)))
         if problem:
             problems.append(problem)
+            findings.append(finding)
     if problems:
-        fail(" ".join(problems), cost=len(problems) / len(PARTS))
+        fail(" ".join(problems), finding=next(filter(None, findings), None), cost=len(problems) / len(PARTS))
 
 
 def _check_images(submitted, name):
@@ -80,17 +81,18 @@ def _scaling_problem(name, sample):
     if images is None or not (images.clean or images.altered):
         # Whether these are the right images is another check: here their range is judged alone.
         inside = sample.minimum is not None and sample.minimum >= 0 and sample.maximum <= 1.001
-        return None if inside else f"The pixels of {name} lie {found}, not between 0 and 1."
+        return (None if inside else f"The pixels of {name} lie {found}, not between 0 and 1."), None
     if images.altered:
-        return f"The pixels of {name} are not the pixels of MNIST divided by 255: their grey tones were changed."
+        return f"The pixels of {name} are not the pixels of MNIST divided by 255: their grey tones were changed.", None
     scale, offset = images.scale, images.offset
     if abs(offset) < 0.003 and 0.98 <= scale <= 1.0005:
         if scale < 0.9985:
             note(f"The largest pixel of {name} is a little less than 1; dividing by 255 gives exactly 1.")
-        return None
+        return None, None
     if abs(offset - 1) < 0.02 and abs(scale + 1) < 0.02:
         review(f"The pixels of {name} lie between 0 and 1, but black and white are exchanged.")
-    return f"The pixels of {name} should run from 0 to 1; they lie {found}."
+    unscaled = "unscaled-data" if abs(offset) < 0.5 and abs(scale - 255) < 0.5 else None
+    return f"The pixels of {name} should run from 0 to 1; they lie {found}.", unscaled
 
 
 def _number(value):
@@ -106,9 +108,11 @@ def test_channel_axis(submitted):
 def _shape_problem(name, sample):
     shape = sample.shape[1:]
     if shape == (28, 28, 1):
-        return None
-    missing = " The channel axis is missing." if shape == (28, 28) else ""
-    return f"One image of {name} should have the shape (28, 28, 1); it has {shape}.{missing}"
+        return None, None
+    sentence = f"One image of {name} should have the shape (28, 28, 1); it has {shape}."
+    return (
+        (f"{sentence} The channel axis is missing.", "missing-channel-axis") if shape == (28, 28) else (sentence, None)
+    )
 
 
 @pytest.mark.question("load-data", weight=1)

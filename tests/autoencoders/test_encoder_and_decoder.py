@@ -53,6 +53,9 @@ def test_input_shape_of_encoder(encoder_design):
 def test_first_convolution(encoder_design):
     """The first convolution has 8 filters of 2 x 2 and relu."""
     encoder_design.require("first convolution")
+    if any(layer.fields.get("padding") == "same" for layer in encoder_design.found("first convolution").values()):
+        note("You chose same padding, which the statement leaves open: the encoder then has more parameters.",
+             finding="same-padding")  # fmt: skip
 
 
 @pytest.mark.question("build-encoder", weight=1)
