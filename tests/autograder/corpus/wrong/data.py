@@ -244,6 +244,12 @@ VARIANTS = [
         skips={"plot-digits/several-images": "plot-digits"},
     ),
     wrong(
+        "the process ended instead of digits drawn",
+        Answer("plot-digits", "import os\nos._exit(0)\n"),
+        fails={"plot-digits/images-of-the-data": Lost(says="No image was drawn")},
+        skips={"plot-digits/several-images": "plot-digits"},
+    ),
+    wrong(
         "digits drawn by a helper that comes later",
         Answer("plot-digits", "show_digits(X_train[:8])\n"),
         Added("noisy-images", "def show_digits(images):\n    plt.imshow(np.hstack(images))\n"),
