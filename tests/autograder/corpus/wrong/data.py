@@ -134,7 +134,7 @@ VARIANTS = [
     wrong(
         "training images taken for test images",
         Added("load-data", "X_test, y_test = X_train[50000:], y_train[50000:]\n"),
-        fails={"load-data/test-images": Lost(says="images of the other part")},
+        fails={"load-data/test-images": Lost(says="it holds images of the other part of MNIST")},
     ),
     wrong(
         "noise instead of training images",
