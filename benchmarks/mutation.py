@@ -43,6 +43,9 @@ ENDS = ("fail", "review", "skip")
 STATEMENT = "statement.py"
 # Places that can be taken out without any difference, and why: part of the description -> the reason.
 EQUIVALENT: Mapping[str, str] = {
+    "sweep: submitted.unanswered": "what comes next finds out as well that nothing was written",
+    "chained: submitted.unanswered": "what comes next finds out as well that nothing was written",
+    "X_encoded: submitted.unanswered": "what comes next finds out as well that nothing was written",
     "'padding': 'same'": "with the stated kernel and strides both paddings compute the same: another sentence, no more",
     "'dilation_rate': (1, 1)": "Keras has no dilation with strides of 2, so the strides of such a layer differ as well",
 }

@@ -91,7 +91,8 @@ def _is_written(submitted: Submitted, question: str, name: str) -> bool:
 def _is_left_undefined(submitted: Submitted, provider: str, name: str) -> bool:
     """Tell whether the question that provides a name is at fault when a later cell does not find it."""
     labels = name in ("y_train", "y_test") and submitted.value("load-data", name).kind != "array"
-    return labels or broken(submitted, provider) or submitted.cell_error(provider) is not None
+    stopped = submitted.blank(provider) or submitted.cell_error(provider) is not None
+    return labels or stopped or broken(submitted, provider)
 
 
 def broken_before(submitted: Submitted, question: str) -> str | None:

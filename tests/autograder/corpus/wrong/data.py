@@ -134,7 +134,7 @@ VARIANTS = [
     wrong(
         "training images taken for test images",
         Added("load-data", "X_test, y_test = X_train[50000:], y_train[50000:]\n"),
-        fails={"load-data/test-images": Lost(says="images of the other part")},
+        fails={"load-data/test-images": Lost(says="it holds images of the other part of MNIST")},
     ),
     wrong(
         "noise instead of training images",
@@ -241,6 +241,12 @@ VARIANTS = [
         "the whole array given to imshow",
         Answer("plot-digits", "plt.imshow(X_train)\nplt.show()\n"),
         fails={"plot-digits/images-of-the-data": Lost(says="TypeError")},
+        skips={"plot-digits/several-images": "plot-digits"},
+    ),
+    wrong(
+        "the process ended instead of digits drawn",
+        Answer("plot-digits", "import os\nos._exit(0)\n"),
+        fails={"plot-digits/images-of-the-data": Lost(says="No image was drawn")},
         skips={"plot-digits/several-images": "plot-digits"},
     ),
     wrong(

@@ -95,6 +95,19 @@ VARIANTS = [
         waits={INPUT: "form that the grader does not know", TARGET: "form that the grader does not know",
                "fit/batch-size": "could not be found", "fit/epochs": "loop of its own"},
     ),
+    wrong(
+        "fit, by a gradient tape",
+        Answer(
+            "fit",
+            "import tensorflow as tf\n\ncompile_autoencoder(autoencoder)\noptimizer = keras.optimizers.Adam()\n"
+            "for start in range(0, 96, 32):\n    batch = X_train[start:start + 32]\n"
+            "    with tf.GradientTape() as tape:\n"
+            "        loss = tf.reduce_mean((autoencoder(batch, training=True) - batch) ** 2)\n"
+            "    gradients = tape.gradient(loss, autoencoder.trainable_variables)\n"
+            "    optimizer.apply_gradients(zip(gradients, autoencoder.trainable_variables))\n",
+        ),
+        fails={}, waits=dict.fromkeys(NOT_FITTED, "loop of its own"),
+    ),
     wrong("fit, an error of its own", Replaced("fit", FIT, FIT.replace("X_train, X_train", "X_trian, X_trian")),
           fails=dict.fromkeys(NOT_FITTED, Lost(says="X_trian"))),
     # the denoiser
