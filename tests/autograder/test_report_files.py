@@ -135,6 +135,8 @@ def test_a_format_that_does_not_exist_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_renders_every_report(name: str) -> None:
+def test_every_format_renders_every_report(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in samples.CLASSROOM50.items():
+        monkeypatch.setenv(variable, value)
     for report in (samples.report(), samples.ungradable(), samples.grader_fault(), samples.hostile()):
         FORMATS[name].render(report).encode("utf-8")
