@@ -6,8 +6,13 @@ set ten errors and ten warnings. No text of a submission is Markdown here, nor H
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from pathlib import Path
 
+from autograder.report.files import read_report
+from autograder.report.formats import FORMATS
 from autograder.report.model import Question, Report
 from autograder.report.text import one_line, points, without_commands
 from autograder.report.wording import WORDS, check_lines, headline, question_points, remarks
@@ -98,3 +103,34 @@ def _message(text: str) -> str:
 
 def _property(text: str) -> str:
     return _message(one_line(without_commands(text))).replace(":", "%3A").replace(",", "%2C")
+
+
+def main(out: Path) -> None:
+    """Show the results of a folder in the running step: summary and outputs go to the step's files, annotations out.
+
+    The outputs are those of the only submission; where there are several, or none, only the summary tells of them.
+    """
+    folders = [path.parent for path in sorted(out.glob(f"*/{FORMATS['json'].file}"))]
+    found = [(folder, report) for folder in folders if (report := read_report(folder)) is not None]
+    summary = "\n".join(render(report) for _, report in found) or "Nothing was graded: the log of this step says why.\n"
+    if len(summary.encode()) > SUMMARY_BYTES_LIMIT:
+        summary = f"{len(found)} submissions were graded; what was found is too long for this page.\n"
+    _append("GITHUB_STEP_SUMMARY", summary)
+    for _, report in found:
+        print(*annotation_commands(report), sep="\n")
+    if len(found) == 1:
+        folder, report = found[0]
+        _append("GITHUB_OUTPUT", outputs(report) + f"report={folder / FORMATS['json'].file}\n")
+
+
+def _append(variable: str, text: str) -> None:
+    """Append to a file of the step; elsewhere than in a step there is none, and it is shown."""
+    if path := os.environ.get(variable):
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
