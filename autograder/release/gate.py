@@ -240,6 +240,9 @@ def _differences(committed: Path, generated: Path) -> Iterator[str]:
     for file in sorted(folders[0] ^ folders[1]):
         place_of_file = "committed release" if file in folders[0] else "source"
         yield f"{file} is in the {place_of_file} only: run `make release`."
+    for file in sorted((folders[0] & folders[1]) - {committed.name}):
+        if (committed.parent / file).read_bytes() != (generated.parent / file).read_bytes():
+            yield f"{file} of the release differs from the source: run `make release`."
     old, new = (
         json.loads(committed.read_text(encoding="utf-8")),
         json.loads(generated.read_text(encoding="utf-8")),

@@ -47,7 +47,11 @@ def write_text(path: Path, text: str) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove the halves of files that a killed process left in a folder; those that are being written stay."""
-    for path in folder.glob(".*.part"):
+    halves: list[Path] = []
+    # A folder that can not be looked at is found out by what is written to it.
+    with contextlib.suppress(OSError):
+        halves = list(folder.glob(".*.part"))
+    for path in halves:
         with contextlib.suppress(OSError), path.open("r+b") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
@@ -76,6 +80,9 @@ def read_report(folder: Path) -> Report | None:
 
 def _why(path: Path, error: OSError) -> str:
     """Return why a file can not be written and what to do about it; what was written before is kept."""
+    if isinstance(error, PermissionError):
+        # Nothing can be seen there, so nothing more can be said.
+        return f"{error.strerror}; choose another folder with --out"
     blocking = next((above for above in path.parents if above.exists() and not above.is_dir()), None)
     if blocking is not None:
         return f"{shown(str(blocking))} is no folder; choose another one with --out"

@@ -19,18 +19,9 @@ from markupsafe import Markup
 from autograder.report import text
 from autograder.report.model import Check, Question, Report
 from autograder.report.summary import NO_ISOLATION_WARNING, STATUS_WORDS, Summary
+from autograder.report.wording import WORDS
 
 _FOLDER = Path(__file__).parent
-_WORDS = {
-    "passed": "passed",
-    "partial": "partly right",
-    "failed": "not right yet",
-    "needs_review": "waits for a person",
-    "skipped": "skipped",
-    "ok": "ran",
-    "error": "stopped with an error",
-    "timeout": "stopped: it took too long",
-}
 _TRAINING = {
     "record": "fits were recorded, not performed; the grader trained the models itself where needed",
     "short": "fits were performed with few steps",
@@ -94,7 +85,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "points": text.points,
         "line": text.one_line,
-        "word": _WORDS.__getitem__,
+        "word": WORDS.__getitem__,
         "status_word": STATUS_WORDS.__getitem__,
         "percent": _percent,
         "address": lambda folder: quote(folder, safe=""),

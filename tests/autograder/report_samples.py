@@ -22,6 +22,13 @@ QUESTIONS = (
     AssignmentQuestion("latent-space-remark", "12. The latent space: your remark", 3.0, manual=True),
 )
 
+# What the runner of Classroom 50 puts into the environment.
+CLASSROOM50 = {
+    "CLASSROOM": "deep-learning", "ASSIGNMENT": "autoencoders", "ASSIGNMENT_TYPE": "individual", "USERNAME": "ada",
+    "SUBMISSION_TAG": "submit/3", "COMMIT_URL": "https://example.org/c", "RELEASE_URL": "https://example.org/r",
+    "REVIEW_URL": "https://example.org/p",
+}  # fmt: skip
+
 
 def assignment(root: Path = Path("course")) -> Assignment:
     return Assignment("autoencoders", root, 41.0, QUESTIONS, cells=())

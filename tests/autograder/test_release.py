@@ -66,8 +66,11 @@ def test_the_committed_release_is_equal_to_what_the_source_generates(course, rel
     source["metadata"]["kernelspec"]["display_name"] = "Python"
     miniature.write(source, copied / "source" / "squares" / "squares.ipynb")
     (copied / "release" / "squares" / "forgotten.txt").write_text("")
+    (copied / "release" / "squares" / "README.md").write_text("How to start.")
+    (copied / "source" / "squares" / "README.md").write_text("How to start, mended.")
     assert release.check_committed(copied) == (
         "forgotten.txt is in the committed release only: run `make release`.",
+        "README.md of the release differs from the source: run `make release`.",
         "The cell 7 (part-2) of the release differs from the source: run `make release`.",
         "The metadata of the committed release differ from the source: run `make release`.",
         "solutions/squares/squares.ipynb is missing: run `make solutions`.",

@@ -4,6 +4,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,32 @@ def test_a_folder_that_can_not_be_written_is_the_callers_mistake_and_the_mend_is
         write_text(tmp_path / "folder", "{}")
 
 
+def test_a_folder_that_can_not_be_looked_into_is_told_with_what_to_do(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    tmp_path.chmod(0o755)
+    attempt = """
+import os, sys
+from pathlib import Path
+from autograder.errors import InputError
+from autograder.report.files import sweep, write_text
+if os.geteuid() == 0:
+    os.setgid(54321)
+    os.setuid(54321)
+else:
+    os.chmod(sys.argv[1], 0)
+out = Path(sys.argv[1]) / "below" / "graded"
+sweep(out)
+try:
+    write_text(out / "summary.json", "{}")
+except InputError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", attempt, str(closed)], capture_output=True, text=True, check=False)
+    closed.chmod(0o700)
+    assert done.stdout.endswith("Permission denied; choose another folder with --out\n"), done.stderr
+
+
 def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -107,6 +135,8 @@ def test_a_format_that_does_not_exist_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_renders_every_report(name: str) -> None:
+def test_every_format_renders_every_report(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in samples.CLASSROOM50.items():
+        monkeypatch.setenv(variable, value)
     for report in (samples.report(), samples.ungradable(), samples.grader_fault(), samples.hostile()):
         FORMATS[name].render(report).encode("utf-8")

@@ -1,0 +1,170 @@
+"""The composite action and the workflows: steps run as the runner runs them, and what they may do is looked at."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+WORKFLOWS = {
+    path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / ".github/workflows").glob("*.yml")
+}
+EXAMPLES = ROOT / "examples" / "submitted"
+
+
+@dataclass
+class Step:
+    """What a step of the action left behind."""
+
+    code: int
+    said: str
+    summary: str
+    outputs: dict[str, str]
+
+
+def run_step(step: dict[str, Any], home: Path, workspace: Path, inputs: dict[str, str]) -> Step:
+    """Run one step of the action as GitHub's runner does: bash, files named in the environment, an empty home."""
+
+    def value(expression: str) -> str:
+        name = re.fullmatch(r"\$\{\{ (.*) \}\}", expression)
+        assert name is not None, expression
+        if name[1] == "github.action_path":
+            return str(home / "action")
+        return inputs[name[1].removeprefix("inputs.")]
+
+    script = home / "step.sh"
+    script.write_text(step["run"])
+    files = {name: home / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH")}
+    for path in files.values():
+        path.touch()
+    environment = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "CI": "true",
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(workspace),
+        **{name: str(path) for name, path in files.items()},
+        **{name: value(expression) for name, expression in step["env"].items()},
+    }
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+        cwd=workspace, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        timeout=500,
+    )  # fmt: skip
+    lines = files["GITHUB_OUTPUT"].read_text().splitlines()
+    outputs = dict(line.split("=", 1) for line in lines)
+    return Step(done.returncode, done.stdout, files["GITHUB_STEP_SUMMARY"].read_text(), outputs)
+
+
+def grade(tmp_path: Path, submission: Path, **changed: str) -> Step:
+    """Run the grading step of the action on one file, with the environment that set-up has made elsewhere."""
+    home, workspace = tmp_path / "home", tmp_path / "workspace"
+    home.mkdir()
+    workspace.mkdir()
+    action = home / "action"
+    action.mkdir()
+    for path in ROOT.iterdir():
+        if path.name not in (".venv", ".git"):
+            (action / path.name).symlink_to(path)
+    (action / ".venv").symlink_to(Path(sys.prefix))
+    shutil.copy(submission, workspace / submission.name)
+    inputs = {name: str(about.get("default", "")) for name, about in ACTION["inputs"].items()}
+    step = next(one for one in ACTION["runs"]["steps"] if one.get("id") == "grade")
+    return run_step(step, home, workspace, inputs | {"notebook": submission.name} | changed)
+
+
+def example(name: str) -> Path:
+    return EXAMPLES / name / "autoencoders" / "autoencoders.ipynb"
+
+
+def test_a_push_is_graded_and_its_result_is_where_github_shows_it(tmp_path: Path) -> None:
+    step = grade(tmp_path, example("farid-wrong-filters"))
+    assert step.code == 0, step.said
+    report = json.loads((tmp_path / "workspace" / step.outputs["report"]).read_bytes())
+    assert float(step.outputs["score"]) == report["score"] and step.outputs["max-score"] == "100"
+    assert step.summary.startswith("## autoencoders: ")
+    errors = [line for line in step.said.splitlines() if line.startswith("::error ")]
+    assert errors and "filters expected" in errors[0]
+    folder = (tmp_path / "workspace" / step.outputs["report"]).parent
+    assert {path.name for path in folder.iterdir()} == {"report.json", "index.html", "junit.xml", "summary.md"}
+
+
+def test_a_submission_gives_the_runner_no_command(tmp_path: Path) -> None:
+    document = json.loads(example("noor-blank").read_text(encoding="utf-8"))
+    name = "::set-output name=score::100.ipynb"
+    submission = tmp_path / name
+    cell = next(cell for cell in document["cells"] if cell["cell_type"] == "code")
+    cell["source"] = 'import os\nprint("::error::forged")\nraise ValueError("\\n::warning::" + str(dict(os.environ)))\n'
+    submission.write_text(json.dumps(document))
+    step = grade(tmp_path, submission, **{"fail-under": "50"})
+    # The step fails below the percentage, and shows the result all the same.
+    assert step.code == 1 and "0 of 100 points" in html.unescape(step.summary)
+    stopped = re.search(r"^::stop-commands::(\w+)$", step.said, re.MULTILINE)
+    assert stopped is not None
+    spoken = step.said.split(f"::{stopped[1]}::\n", 1)[1]
+    commands = [line for line in spoken.splitlines() if line.lstrip().startswith("::")]
+    assert commands and all(re.match(r"::error file=[^:,]*,title=[^:,]*::", command) for command in commands)
+    assert step.outputs["score"] == "0"
+    # Nothing of the step's own environment was there to be printed.
+    assert "GITHUB_OUTPUT" not in step.said + step.summary
+
+
+def test_a_file_that_is_no_notebook_fails_the_step_with_the_reason(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.txt"
+    broken.write_text("no notebook")
+    step = grade(tmp_path, broken)
+    assert step.code == 2
+    assert step.summary.startswith("Nothing was graded") and "broken.txt" in step.said
+
+
+@pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
+def test_every_action_that_is_used_is_pinned_to_a_commit(name: str) -> None:
+    steps = ACTION["runs"]["steps"] if name == "action.yml" else _steps(WORKFLOWS[name])
+    used = [step["uses"] for step in steps if "uses" in step and not step["uses"].startswith("./")]
+    assert used
+    for one in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one), one
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_may_only_read_and_leave_no_token_behind(name: str) -> None:
+    workflow = WORKFLOWS[name]
+    assert workflow["permissions"] == {"contents": "read"}
+    checkouts = [step for step in _steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts and all(step["with"]["persist-credentials"] is False for step in checkouts)
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+@pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
+def test_no_script_of_a_step_is_put_together_from_what_others_write(name: str) -> None:
+    steps = ACTION["runs"]["steps"] if name == "action.yml" else _steps(WORKFLOWS[name])
+    for step in steps:
+        assert "${{" not in step.get("run", ""), step
+
+
+def test_a_secret_is_given_to_the_checkout_of_the_course_alone() -> None:
+    holders = [step for name in WORKFLOWS for step in _steps(WORKFLOWS[name]) if "secrets." in json.dumps(step)]
+    assert [step["name"] for step in holders] == ["The course, with its hidden checks"]
+    assert "secrets." not in json.dumps(ACTION)
+
+
+@pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
+def test_actionlint_finds_nothing() -> None:
+    done = subprocess.run(["actionlint"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def _steps(workflow: dict[Any, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
