@@ -21,7 +21,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: help setup setup-peers grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup setup-peers grade test test-packages lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation soak calibration take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -75,9 +75,19 @@ examples: setup  ## make the example class again from the source notebook
 	@echo "examples: writing examples/submitted"
 	$(BIN)/python examples/make_examples.py
 
-benchmark: setup  ## measure speed and memory, and write docs/performance.md (some minutes, on a quiet machine)
-	@echo "benchmark: measuring"
+benchmark: setup setup-peers  ## measure speed and memory, and write docs/performance.md (an hour, on a quiet machine)
+	@echo "benchmark: measuring ours"
 	$(BIN)/python benchmarks/speed.py
+	@echo "benchmark: measuring ours, stock nbgrader and stock otter, which train"
+	$(BIN)/python benchmarks/peers_speed.py
+
+benchmark-peers-quick: setup setup-peers  ## try the comparison with the peers without what trains (minutes); writes no page
+	@echo "benchmark-peers-quick: measuring notebooks that train nothing"
+	$(BIN)/python benchmarks/peers_speed.py --quick
+
+accuracy-peers: setup setup-peers  ## grade the corpus with stock nbgrader and stock otter as well (half an hour); docs/accuracy.md
+	@echo "accuracy-peers: grading the corpus with ours, nbgrader and otter"
+	$(BIN)/python benchmarks/peers_accuracy.py
 
 benchmark-isolation: setup  ## measure what isolation adds to a submission (some minutes, on a quiet machine)
 	@echo "benchmark-isolation: letting the backends take turns"
