@@ -40,6 +40,11 @@ OURS_EACH_JOB = 3
 WARM_REPETITIONS = 5
 OURS, PEER, TEXT, LINE = "#0969da", "#bc4c00", "#1f2328", "#d0d7de"
 HEADING = "\n## Compared with stock nbgrader and stock otter\n\n<!-- peers: begin -->\n<!-- peers: end -->\n"
+EXPLANATION = """\
+*Cold* is a new process; for ours with an empty cache, so that the one training of its own is among it. *Warm* is a
+process that has graded before; the peers start a new kernel all the same. Neither peer grades several notebooks at
+once: two jobs are two courses side by side. The peers have asserts in the questions that need no training, and gave all
+their points. nbgrader leaves out what it has graded unless it is forced, otter grades it again."""
 
 
 @dataclass(frozen=True)
@@ -261,16 +266,12 @@ def render(measured: Mapping[str, Measured], epoch: Epoch) -> str:
         f"![CPU seconds of one notebook with ours, stock nbgrader and stock otter]({FIGURE.name})",
         "",
         f"Warm, ours needs {ratios[0]:.0f} times less CPU time than nbgrader and {ratios[1]:.0f} times less than "
-        f"otter, which train one epoch a fit. Against {EPOCHS} epochs, extrapolated and cold, it needs {literal[0]:.0f} and "
-        f"{literal[1]:.0f} times less. An epoch was measured with {epoch.cpu_seconds:.1f} CPU-s "
+        f"otter, which train one epoch a fit. Against {EPOCHS} epochs, extrapolated and cold, it needs "
+        f"{literal[0]:.0f} and {literal[1]:.0f} times less. An epoch was measured with {epoch.cpu_seconds:.1f} CPU-s "
         f"({epoch.wall_seconds:.1f} s wall), and the notebook has {epoch.fits} fits: the extrapolation adds "
         f"{epoch.fits} · {EPOCHS - 1} epochs.",
         "",
-        "*Cold* is a new process; for ours with an empty cache, so that the one training of its own is among it. "
-        "*Warm* is a process that has graded before; the peers start a new kernel all the same. Neither peer grades "
-        "several notebooks at once: two jobs are two courses side by side. The peers have asserts in the questions that "
-        "need no training, and gave all their points. nbgrader leaves out what it has graded unless it is forced, otter grades "
-        "it again.",
+        EXPLANATION,
     ]
     return "\n".join(lines)
 
@@ -311,11 +312,18 @@ def draw(measured: Mapping[str, Measured], path: Path) -> None:
         face, hatch = ("white", "///") if extrapolated else (colour, None)
         ax.barh(position, value, edgecolor=colour, facecolor=face, hatch=hatch)
         ax.annotate(
-            f"{value:.3g}", (value, position), (4, 0), textcoords="offset points", va="center", color=TEXT, fontsize=9
+            f"{value:,.0f}" if value >= 10 else f"{value:.1f}",
+            (value, position),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            color=TEXT,
+            fontsize=9,
         )
     ax.set_yticks(range(len(bars)), [name for name, *_ in bars], color=TEXT)
     ax.invert_yaxis()
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     ax.margins(x=0.12)
     ax.set_xlabel("CPU seconds for one notebook (logarithmic)", color=TEXT)
     ax.tick_params(colors=TEXT)

@@ -51,7 +51,7 @@ def for_nbgrader(source: Notebook, asserts: bool = True) -> Notebook:
     for cell in notebook["cells"]:
         question = grade_id_of(cell)
         if asserts and _is_graded(cell) and question in CELLS:
-            tests = f"### BEGIN HIDDEN TESTS\n{CELLS[question]}### END HIDDEN TESTS\n"
+            tests = f"### BEGIN HIDDEN TESTS\n{CELLS[question]}### END HIDDEN TESTS"
             cell["source"] = (source_of(cell).rstrip("\n") + "\n" + tests).splitlines(keepends=True)
     made: Notebook = notebook
     return made
