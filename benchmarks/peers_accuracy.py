@@ -54,14 +54,15 @@ def choose(variants: Sequence[Any], only: str = "", every: int = 1) -> Chosen:
     reference = notebooks.cut(examples.filled_in(notebooks.read("release"), answers))
     seen = {json.dumps(reference)}
     for variant in variants:
-        document = notebooks.cut(variant.document())
+        whole = variant.document()
+        document = notebooks.cut(whole)
         deserved = verdicts.expected(QUESTIONS, variant.fails, (*variant.waits, *variant.skips))
         written = variant.written or (examples.as_colab_script if variant.suffix == ".py" else json.dumps)
         submission = courses.Submission(variant.student, document, variant.suffix, written)
         text = submission.text()
         if text in seen:
             untouched += 1
-        elif notebooks.trains(document):
+        elif notebooks.trains(document) or notebooks.answers_elsewhere(whole):
             training += 1
         elif only in variant.student:
             submissions.append(submission)
@@ -150,7 +151,7 @@ def render(chosen: Chosen, graded: Graded) -> str:
         "of `benchmarks/peers/asserts.py`, written from the statement before the corpus was there, as a careful "
         "instructor would; `make accuracy-peers` grades again. Left out are "
         f"{chosen.untouched} variants which differ from the reference, or from one another, in other questions only, "
-        f"and {chosen.training} which train in a cell of these.",
+        f"and {chosen.training} which train in a cell that answers one of these.",
         "",
         *verdicts.table(graded.cases, GRADERS),
         _cost_row(graded.cost, count),

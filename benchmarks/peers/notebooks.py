@@ -26,6 +26,11 @@ _LEFT_OUT = (
 )  # fmt: skip
 _SUFFIXES = re.compile(r"-(answer|sanity|statement)$")
 _USES_TRAINING = re.compile(r"\.(fit|predict|evaluate|train_on_batch)\(|GradientTape")
+# What answers a question that is graded, and would be missing if it stood in a cell that is left out.
+_ANSWERS = re.compile(
+    r"\.compile\(|^ *def (build|compile)_|^(X_train|y_train|X_test|y_test|encoder|decoder|autoencoder) *[,=](?!=)",
+    re.MULTILINE,
+)
 _TRAINS = re.compile(r"epochs\s*=|\.train_on_batch\(|GradientTape")
 
 
@@ -42,7 +47,12 @@ def cut(notebook: Notebook) -> Notebook:
 
 def trains(notebook: Notebook) -> bool:
     """Tell whether a cell trains, so that a grader that executes it would take minutes."""
-    return any(cell["cell_type"] == "code" and _TRAINS.search(source_of(cell)) for cell in notebook["cells"])
+    return any(_TRAINS.search(source_of(cell)) for cell in notebook["cells"] if is_code(cell))
+
+
+def answers_elsewhere(notebook: Notebook) -> bool:
+    """Tell whether a cell that ``cut`` leaves out answers one of the questions that stay."""
+    return any(_ANSWERS.search(source_of(cell)) for cell in notebook["cells"] if is_code(cell) and not _is_kept(cell))
 
 
 def for_nbgrader(source: Notebook, asserts: bool = True) -> Notebook:
@@ -102,15 +112,20 @@ def grade_id_of(cell: Cell) -> str:
     return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
+def is_code(cell: Cell) -> bool:
+    """Tell whether a cell holds code."""
+    return bool(cell["cell_type"] == "code")
+
+
 def _is_graded(cell: Cell) -> bool:
-    return cell["cell_type"] == "code" and bool(cell["metadata"].get("nbgrader", {}).get("grade"))
+    return is_code(cell) and bool(cell["metadata"].get("nbgrader", {}).get("grade"))
 
 
 def _is_kept(cell: Cell) -> bool:
     grade_id = grade_id_of(cell)
     if grade_id:
         return _SUFFIXES.sub("", grade_id) not in _LEFT_OUT
-    return cell["cell_type"] != "code" or not _USES_TRAINING.search(source_of(cell))
+    return not is_code(cell) or not _USES_TRAINING.search(source_of(cell))
 
 
 def _as_doctest(source: str) -> str:

@@ -26,7 +26,8 @@ from peers.verdicts import Case  # noqa: E402
 MISTAKES = [
     ("load-data", "/ 255", "/ 100"),
     ("load-data", "X_test[..., np.newaxis]", "X_test"),
-    ("load-data", "(X_train, y_train), (X_test, y_test)", "(X_train, y_test), (X_test, y_train)"),
+    ("load-data", "X_train.shape, X_test.shape", "y_train = y_train[::-1]"),
+    ("load-data", "X_train.shape, X_test.shape", "y_test = y_test[::-1]"),
     ("build-encoder", "layers.Conv2D(16,", "layers.Conv2D(32,"),
     ("build-encoder", "layers.Conv2D(8, (2, 2)", "layers.Conv2D(8, (3, 3)"),
     ("build-encoder", '"tanh"', '"relu"'),
@@ -143,16 +144,18 @@ def variant(student, *changes, fails=(), waits=(), skips=()):
 
 def test_variants_are_compared_where_these_questions_differ():
     wrong = ("build-encoder", "layers.Conv2D(16,", "layers.Conv2D(32,")
+    another = ("build-encoder", "layers.Conv2D(16,", "layers.Conv2D(64,")
     chosen = peers_accuracy.choose([
         variant("the reference"),
         variant("another fit", ("fit", "X_train, X_train", "X_train, y_train"), fails=["fit/target"]),
         variant("wrong filters", wrong, fails=["build-encoder/second-convolution"], skips=["autoencoder/chain"]),
         variant("wrong filters and fit", wrong, ("fit", "X_train, X_train", "X_train, y_train")),
         variant("trained too early", ("load-data", "X_train.shape,", "keras.Model().fit(X_train, epochs=3),")),
+        variant("compiled too late", another, ("fit", "compile_autoencoder(", "autoencoder.compile(loss='mse')\n(")),
         variant("other labels", ("load-data", "X_train.shape,", "")),
     ])  # fmt: skip
     assert [one.student for one in chosen.submissions] == ["wrong filters", "other labels"]
-    assert (chosen.untouched, chosen.training) == (3, 1)
+    assert (chosen.untouched, chosen.training) == (3, 2)
     deserved = chosen.expected["wrong filters"]
     assert (deserved["build-encoder"], deserved["autoencoder"], deserved["compile"]) == ("wrong", "open", "right")
 
