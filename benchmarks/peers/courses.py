@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,7 +89,7 @@ def start(peer: Peer, folder: Path, students: Sequence[str]) -> subprocess.Popen
     driver = Path(__file__).with_name(f"{peer}_grading.py")
     with (folder / "log.txt").open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [str(PYTHON), str(driver)], cwd=folder, env=environment(folder), start_new_session=True,
+            [str(PYTHON), str(driver)], cwd=folder, env=environment(folder),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     assert process.stdin is not None
@@ -125,7 +124,9 @@ def grade(
         except BaseException as fault:
             faults.put(fault)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(min(jobs, len(submissions)))]
+    threads = [
+        threading.Thread(target=work, args=(number,), daemon=True) for number in range(min(jobs, len(submissions)))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -169,13 +170,9 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
         while line := lines.get(timeout=SUBMISSION_WALL_SECONDS):
             yield json.loads(line)
     except queue.Empty:
-        pass
+        # Its kernel ends by itself when the parent is gone.
+        process.kill()
     finally:
-        # Kernels have sessions of their own, and end when their parent is gone.
-        if process.poll() is None and not reader.is_alive():
-            process.wait(SUBMISSION_WALL_SECONDS)
-        elif process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join()
         output.close()
