@@ -359,6 +359,8 @@ def main() -> None:
     sys.path.insert(0, str(COURSE / "examples"))
     measured, epoch = measure(quick)
     figures = render(measured, epoch)
+    if quick:
+        print("Tried without what trains: these are no figures for the page.\n")
     print(figures)
     if quick:
         (COURSE / "build").mkdir(exist_ok=True)
