@@ -17,8 +17,11 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 1
 
 INSTALLED := $(VENV)/.installed
+# Stock nbgrader and stock otter, with which ours is compared: otter wants an older wrapt, and the gate needs neither.
+PEERS := .venv-peers
+PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: help setup grade test test-packages lint release solutions check-release examples benchmark benchmark-isolation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup setup-peers grade test test-packages lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -30,6 +33,14 @@ setup: $(INSTALLED)  ## make .venv and install the locked packages
 $(INSTALLED): requirements.lock pyproject.toml
 	@echo "setup: making $(VENV) and installing the locked packages (some minutes the first time)"
 	@bash scripts/setup "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+setup-peers: $(PEERS_INSTALLED)  ## make .venv-peers, with the graders that ours is compared with
+	@echo "setup-peers: $(PEERS) is ready"
+
+$(PEERS_INSTALLED): requirements-peers.lock
+	@echo "setup-peers: making $(PEERS) and installing its locked packages (some minutes the first time)"
+	@bash scripts/setup "$(PYTHON)" "$(PEERS)" requirements-peers.lock
 	@touch $@
 
 grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
@@ -64,9 +75,19 @@ examples: setup  ## make the example class again from the source notebook
 	@echo "examples: writing examples/submitted"
 	$(BIN)/python examples/make_examples.py
 
-benchmark: setup  ## measure speed and memory, and write docs/performance.md (some minutes, on a quiet machine)
-	@echo "benchmark: measuring"
+benchmark: setup setup-peers  ## measure speed and memory, and write docs/performance.md (an hour, on a quiet machine)
+	@echo "benchmark: measuring ours"
 	$(BIN)/python benchmarks/speed.py
+	@echo "benchmark: measuring ours, stock nbgrader and stock otter, which train"
+	$(BIN)/python benchmarks/peers_speed.py
+
+benchmark-peers-quick: setup setup-peers  ## try the comparison with the peers without what trains (minutes); writes no page
+	@echo "benchmark-peers-quick: measuring notebooks that train nothing"
+	$(BIN)/python benchmarks/peers_speed.py --quick
+
+accuracy-peers: setup setup-peers  ## grade the corpus with stock nbgrader and stock otter as well (half an hour); docs/accuracy.md
+	@echo "accuracy-peers: grading the corpus with ours, nbgrader and otter"
+	$(BIN)/python benchmarks/peers_accuracy.py
 
 benchmark-isolation: setup  ## measure what isolation adds to a submission (some minutes, on a quiet machine)
 	@echo "benchmark-isolation: letting the backends take turns"
@@ -107,10 +128,15 @@ pictures: setup  ## make the picture of the README from OUT (needs Debian's chro
 doctor: setup  ## tell what this machine can do
 	$(BIN)/autograder doctor
 
-lock: setup  ## choose versions again and write requirements.lock
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --quiet
+
+# The peers' lock starts from the course's, so that both environments have the same TensorFlow wherever that can be.
+lock: setup  ## choose versions again and write requirements.lock and requirements-peers.lock
 	@echo "lock: resolving pyproject.toml"
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
+	$(BIN)/$(LOCK) --extra instructor --extra notebooks --extra develop --upgrade --output-file requirements.lock
+	cp requirements.lock requirements-peers.lock
+	$(BIN)/$(LOCK) --extra peers --extra notebooks --output-file requirements-peers.lock
 
 clean:  ## remove what grading and testing have written (not .venv)
 	@echo "clean: removing $(OUT) and caches"
