@@ -7,6 +7,7 @@ difference. The folder names tell what each one shows; README.md beside this fil
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -258,9 +259,12 @@ def reference_answers(source: Mapping[str, Any]) -> Answers:
 
 
 def filled_in(release: Mapping[str, Any], answers: Answers) -> dict[str, Any]:
-    """Return the released notebook with the given answers; questions without one keep their stub."""
+    """Return the released notebook with the given answers, as if run once; questions without one keep their stub."""
     notebook: dict[str, Any] = json.loads(json.dumps(release))
+    numbers = itertools.count(1)
     for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and answers:
+            cell["execution_count"] = next(numbers)
         question = cell["metadata"].get("nbgrader", {}).get("grade_id", "").removesuffix("-answer")
         if cell["cell_type"] == "code" and question in answers and cell["metadata"]["nbgrader"]["solution"]:
             cell["source"] = answers[question].rstrip("\n").splitlines(keepends=True)
