@@ -143,14 +143,14 @@ def normalised(x):
 
 TIMES_255 = X_TRAIN.map(lambda x: x * 255), X_TEST.map(lambda x: x * 255)
 WRONG_DATA = {
-    "unscaled": Wrong("load-data", load_data(TIMES_255[0], x_test=TIMES_255[1]), "scaling"),
-    "test images unscaled": Wrong("load-data", load_data(x_test=TIMES_255[1]), "scaling", kept=0.5),
+    "unscaled": Wrong("load-data", load_data(TIMES_255[0], x_test=TIMES_255[1]), "scaling", "unscaled-data"),
+    "test images unscaled": Wrong("load-data", load_data(x_test=TIMES_255[1]), "scaling", "unscaled-data", kept=0.5),
     "scaled to -1..1": Wrong("load-data", load_data(X_TRAIN.map(lambda x: 2 * x - 1), x_test=X_TEST.map(lambda x: 2 * x - 1)), "scaling"),
     "divided by 1000": Wrong("load-data", load_data(X_TRAIN.map(lambda x: x * 0.255), x_test=X_TEST.map(lambda x: x * 0.255)), "scaling"),
     "floor division": Wrong("load-data", load_data(X_TRAIN.map(np.floor), x_test=X_TEST.map(np.floor)), "scaling"),
     "normalised by columns": Wrong("load-data", load_data(X_TRAIN.map(normalised), x_test=X_TEST.map(normalised)), "scaling"),
-    "no channel axis": Wrong("load-data", load_data(flat(X_TRAIN), x_test=flat(X_TEST)), "channel-axis"),
-    "no channel axis in test": Wrong("load-data", load_data(x_test=flat(X_TEST)), "channel-axis", kept=0.5),
+    "no channel axis": Wrong("load-data", load_data(flat(X_TRAIN), x_test=flat(X_TEST)), "channel-axis", "missing-channel-axis"),
+    "no channel axis in test": Wrong("load-data", load_data(x_test=flat(X_TEST)), "channel-axis", "missing-channel-axis", kept=0.5),
     "channels first": Wrong("load-data", load_data(X_TRAIN.map(lambda x: x.transpose(0, 3, 1, 2)), x_test=X_TEST.map(lambda x: x.transpose(0, 3, 1, 2))), "channel-axis"),
     "train and test swapped": Wrong("load-data", load_data(X_TEST, Y_TEST, X_TRAIN, Y_TRAIN), {"training-images": "failed", "test-images": "failed"}),
     "a part of the images": Wrong("load-data", load_data(X_TRAIN[:5000], Y_TRAIN[:5000]), "training-images"),
