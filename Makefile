@@ -97,9 +97,9 @@ soak: setup  ## grade 300 mixed submissions twice, see that nothing grows or dif
 	@echo "soak: grading hundreds of submissions, twice"
 	$(BIN)/python benchmarks/soak.py
 
-calibration: setup  ## measure how often the grader's own training errs, and write docs/calibration.md
+calibration: setup  ## measure how often the grader's own training errs; writes calibration.json and docs/calibration.md
 	@echo "calibration: training each design again and again (some minutes)"
-	$(BIN)/python benchmarks/denoising.py
+	$(BIN)/autograder calibrate $(ASSIGNMENT)
 
 accuracy: setup  ## measure how often right submissions fail and wrong ones pass, and write docs/accuracy.md
 	@echo "accuracy: grading the corpus (some minutes)"

@@ -140,6 +140,7 @@ def _parser() -> _Parser:
     _add_check(commands)
     _add_release(commands)
     _add_doctor(commands)
+    _add_calibrate(commands)
     return parser
 
 
@@ -240,6 +241,26 @@ def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
         "doctor",
         "Say what this machine can do: isolation, data, versions, and what to install.",
         "  autograder doctor\n",
+    )
+
+
+def _add_calibrate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _add_command(
+        commands,
+        _calibrate,
+        "calibrate",
+        "Measure how often the grader's own training errs: known designs are trained again and again.",
+        "  autograder calibrate\n  autograder calibrate autoencoders --seeds 300 --jobs 2\n",
+    )
+    parser.add_argument("assignment", nargs="?", metavar="ASSIGNMENT", help="default: the course's only one")
+    parser.add_argument(
+        "--seeds", type=_positive, default=100, metavar="N", help="attempts of each right design (default: 100)"
+    )
+    parser.add_argument(
+        "--other-seeds", type=_positive, default=20, metavar="N", help="attempts of each other design (default: 20)"
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, default=1, metavar="N", help="how many designs at a time (default: 1)"
     )
 
 
@@ -344,6 +365,23 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = doctor.examine(course_root(options.course))
     _show(doctor.render(findings).rstrip() + "\n")
     return 0 if doctor.can_grade(findings) else EXIT_FAULT
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from autograder.calibrate import calibrate
+
+    assignment = _assignment(options)
+    page = assignment.root / "docs" / "calibration.md"
+    try:
+        table = calibrate(
+            assignment.tests, assignment.data, page, options.seeds, options.other_seeds, options.jobs, _say
+        )
+    except KeyboardInterrupt:
+        _say("Stopped. Attempts that ended are kept: run the same command again to go on.")
+        return EXIT_INTERRUPTED
+    _say(f"wrote {assignment.tests / 'calibration.json'}")
+    _show(table + "\n")
+    return 0
 
 
 def _exit_code(summary: Summary, has_problems: bool, fail_under: float | None) -> int:

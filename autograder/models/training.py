@@ -252,7 +252,7 @@ class _Measurement:
                 "model": digest(self._description),
                 "compilation": [loss.name, loss.fields, optimizer.name, optimizer.fields, wanted],
                 "protocol": asdict(self._protocol),
-                "data": [_data_digest(self._images.train[::50]), _data_digest(self._images.test)],
+                "data": [data_digest(self._images.train[::50]), data_digest(self._images.test)],
             }
         )
 
@@ -290,7 +290,8 @@ def _lowest(curve: _Curve) -> float:
     return min((error for _, error in curve), default=math.inf)
 
 
-def _data_digest(images: Array) -> str:
+def data_digest(images: Array) -> str:
+    """Return the digest of images, their shape and type included."""
     import numpy as np
 
     head = f"{images.shape}{images.dtype}".encode()
