@@ -25,9 +25,8 @@ from autograder.store import Store, digest_of
 KIND = "calibration"
 CONFIDENCE = 0.95
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
-# The share of the room that is left to right designs above their upper quantile: a right attempt that misses costs
-# only a restart, a wrong one that passes is not found again. So the limit stands nearer to the right ones.
-SHARE = 1 / 3
+# The share of the room that is left to right designs above their upper quantile: as much on one side as on the other.
+SHARE = 1 / 2
 # What is nearer than this part of the plateau is no room: errors on other test images differ by about as much.
 LEAST_ROOM = 0.03
 
@@ -174,7 +173,7 @@ def plateau(images: Images) -> float:
 
 
 def derived_limit(right: Sequence[Sequence[Attempt]], ignoring: float) -> float | None:
-    """Return the limit: one third of the way from right designs to what ignores its input; None without room.
+    """Return the limit: half-way from right designs to what ignores its input; None without room.
 
     Each right design counts by the 95% quantile of the first error that its attempts measured, the highest of all
     designs is taken, and the limit is rounded to four digits.

@@ -56,7 +56,7 @@ def mean_image():
     import keras
     from keras import layers
 
-    parts = [keras.Input((28, 28, 1)), layers.Rescaling(0.0), layers.Flatten(), layers.Dense(784, "sigmoid")]
+    parts = [keras.Input((28, 28, 1)), layers.Rescaling(0.0), layers.Flatten(), layers.Dense(784)]
     return keras.Sequential([*parts, layers.Reshape((28, 28, 1))])
 
 
