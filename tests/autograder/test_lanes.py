@@ -18,10 +18,9 @@ from keras import layers
 rng = np.random.default_rng(0)
 X = rng.random((4000, 6)).astype('float32'); Y = rng.random((4000, 2)).astype('float32')
 calls = []
-class Counting(keras.layers.Layer):
-    def call(self, x):
-        calls.append(x.shape[0]); return x
-model = keras.Sequential([layers.Input((6,)), Counting(), layers.Dense(2)])
+def count(x):
+    calls.append(x.shape[0]); return x
+model = keras.Sequential([layers.Input((6,)), layers.Lambda(count, output_shape=(6,)), layers.Dense(2)])
 model.compile('sgd', 'mse'); calls.clear()
 """
 EVALUATE = "calls.clear(); {}; print(sum(calls))"

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from autograder.sandbox.guest import taking_apart
 from autograder.sandbox.guest.channel import Blobs, Channel
 from autograder.sandbox.guest.plain import NotPlain, plain, text, type_name
-from autograder.sandbox.guest.taking_apart import NotTaken, Taken, holds_own, is_own, take_apart
 from autograder.sandbox.limits import Limits
 
 WEIGHTS_LIMIT = 400
@@ -55,6 +55,7 @@ class ModelTable:
         self._seed = seed
         self.identities = Identities()
         self.compilations: dict[int, dict[str, Any]] = {}
+        self._layers: dict[int, tuple[Any, str]] = {}
         self._channel = channel
         self._variables = Identities()
         self._trained: set[int] = set()
@@ -69,21 +70,37 @@ class ModelTable:
         """
         identity = self.identities.number(model)
         built = bool(_quietly(lambda: model.built, False))
-        taken, problem = _taken_apart(model, shape, self._seed)
-        weights = _weights(model if taken is None else taken.layers, self._limits.model_parameters)
+        layers, problem = self._apart(model, identity, shape)
+        weights = _weights(model if layers is None else layers, self._limits.model_parameters)
         state = self._state(identity, weights)
         last = self._last.get(identity)
         if last is not None and ((last[0] == state and not configuration) or len(self._sent) >= self._limits.models):
             return last[1]
-        record = self._record(model, identity, weights, taken) | {"built": built}
+        record = self._record(model, identity, weights, layers) | {"built": built}
+        answer = None
+        if layers is not None:
+            answer = _quietly(lambda: taking_apart.answer(model, layers, self._seed), None)
+            problem = problem if answer is not None else "a class of your own, which can not be called on images"
         record["problem"] = problem or record["problem"]
         digest = hashlib.blake2b(state, digest_size=16)
         digest.update(json.dumps(record, sort_keys=True).encode())
         key = digest.digest()
         if key not in self._sent:
-            self._sent[key] = self._channel.row("model", lambda blobs: _with_arrays(record, weights, taken, blobs))
+            self._sent[key] = self._channel.row(
+                "model", lambda blobs: _with_arrays(record, weights, answer, self._seed, blobs)
+            )
         self._last[identity] = (state, self._sent[key])
         return self._sent[key]
+
+    def _apart(self, model: Any, identity: int, shape: tuple[int, ...] | None) -> tuple[Any, str]:
+        """Return the layers of a model of own classes; None and, where it should have some, why there are none.
+
+        A model is taken apart once, and again when it has other variables: its ``call`` is the student's, and may print.
+        """
+        known = self._layers.get(identity)
+        if known is None or (known[0] is None and known[1]) or (known[0] and not _still(known[0], model)):
+            known = self._layers[identity] = _taken_apart(model, shape)
+        return known
 
     def mark_trained(self, variables: Iterable[Any]) -> None:
         """Remember that training has touched these variables."""
@@ -98,9 +115,9 @@ class ModelTable:
         return digest.digest()
 
     def _record(
-        self, model: Any, identity: int, weights: list[tuple[Any, np.ndarray[Any, Any] | None]], taken: Taken | None
+        self, model: Any, identity: int, weights: list[tuple[Any, np.ndarray[Any, Any] | None]], layers: Any
     ) -> dict[str, Any]:
-        config, problem = _configuration(model if taken is None else taken.layers)
+        config, problem = _configuration(model if layers is None else layers)
         numbers = [self._variables.number(variable) for variable, _ in weights]
         return {
             "identity": identity,
@@ -123,15 +140,19 @@ def _quietly(read: Callable[[], Any], otherwise: Any) -> Any:
         return otherwise
 
 
-def _taken_apart(model: Any, shape: tuple[int, ...] | None, seed: int) -> tuple[Taken | None, str]:
-    """Return a model of own classes as the layers that it calls; None and, where it should be, why it can not be."""
+def _taken_apart(model: Any, shape: tuple[int, ...] | None) -> tuple[Any, str]:
     try:
-        if not is_own(type(model)) and not holds_own(model):
+        if not taking_apart.is_own(type(model)) and not taking_apart.holds_own(model):
             return None, ""
-        return take_apart(model, shape, seed), ""
+        return taking_apart.take_apart(model, shape), ""
     except BaseException as error:
-        reason = str(error) if isinstance(error, NotTaken) else f"{type_name(error)}: {text(error, 200)}"
+        own = isinstance(error, taking_apart.NotTaken)
+        reason = str(error) if own else f"{type_name(error)}: {text(error, 200)}"
         return None, f"a class of your own, {text(reason, 150)}"
+
+
+def _still(layers: Any, model: Any) -> bool:
+    return bool(_quietly(lambda: taking_apart.same_weights(layers, model), False))
 
 
 def _configuration(model: Any) -> tuple[Any, str]:
@@ -165,11 +186,12 @@ def _shape(variable: Any) -> list[int]:
 def _with_arrays(
     record: dict[str, Any],
     weights: list[tuple[Any, np.ndarray[Any, Any] | None]],
-    taken: Taken | None,
+    answer: np.ndarray[Any, Any] | None,
+    seed: int,
     blobs: Blobs,
 ) -> dict[str, Any]:
-    if taken is not None:
-        record = {**record, "answer": {"seed": taken.seed, "values": blobs.add(taken.answer)}}
+    if answer is not None:
+        record = {**record, "answer": {"seed": seed, "values": blobs.add(answer)}}
     values = [array for _, array in weights if array is not None]
     if len(values) != len(weights):
         return {**record, "weights": []}

@@ -10,14 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
-from autograder.evidence import ANSWER_ROWS, drawn_inputs
+from autograder.evidence import drawn_inputs
 
 # What a class of one's own is derived from when it only arranges other layers; a kind of convolution is none of these.
 _BASES = ("Layer", "Model", "Sequential", "Functional")
@@ -25,15 +24,6 @@ _BASES = ("Layer", "Model", "Sequential", "Functional")
 
 class NotTaken(Exception):
     """Raised when a model can not be taken apart; says why, as a clause."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The layers of a model as a functional one, and what the model itself gives for drawn inputs."""
-
-    layers: Any
-    seed: int
-    answer: np.ndarray[Any, Any]
 
 
 def is_own(kind: type) -> bool:
@@ -46,8 +36,8 @@ def holds_own(model: Any) -> bool:
     return any(is_own(type(layer)) for layer in model._flatten_layers())
 
 
-def take_apart(model: Any, shape: tuple[int, ...] | None, seed: int) -> Taken:
-    """Return the layers of a model for inputs of a shape (without samples); None takes that which it was built for.
+def take_apart(model: Any, shape: tuple[int, ...] | None) -> Any:
+    """Return a functional model of the layers of a model, for the inputs that it was built for, else of a shape.
 
     Raises NotTaken, or whatever the student's ``call`` raises.
     """
@@ -60,13 +50,20 @@ def take_apart(model: Any, shape: tuple[int, ...] | None, seed: int) -> Taken:
         if not isinstance(outputs, keras.KerasTensor):
             raise NotTaken("which gives more than one tensor")
         layers = keras.Model(inputs, outputs)
-    if {id(one) for one in layers.weights} != {id(one) for one in model.weights}:
+    if not same_weights(layers, model):
         raise NotTaken("with weights that it does not use")
+    return layers
+
+
+def same_weights(layers: Any, model: Any) -> bool:
+    """Whether a model has the variables of its layers, and no others."""
+    return {id(one) for one in layers.weights} == {id(one) for one in model.weights}
+
+
+def answer(model: Any, layers: Any, seed: int) -> np.ndarray[Any, Any]:
+    """Return what a model itself, and not its layers, gives for inputs drawn with a seed; float32."""
     with _unrecorded():
-        answer = np.asarray(model(drawn_inputs(seed, shape)), np.float32)
-    if answer.shape[:1] != (ANSWER_ROWS,):
-        raise NotTaken("which gives no result for each input")
-    return Taken(layers, seed, answer)
+        return np.asarray(model(drawn_inputs(seed, tuple(layers.input_shape[1:]))), np.float32)
 
 
 def _built_for(model: Any) -> tuple[int, ...] | None:
