@@ -18,6 +18,8 @@ from autograder.sandbox.guest.plain import NotPlain, plain, text, type_name
 from autograder.sandbox.limits import Limits
 
 WEIGHTS_LIMIT = 400
+_OWN = "a class of your own"
+_NEVER_BUILT = f"{_OWN}, {taking_apart.NEVER_BUILT}"
 
 
 class Identities:
@@ -80,27 +82,27 @@ class ModelTable:
         answer = None
         if layers is not None:
             answer = _quietly(lambda: taking_apart.answer(model, layers, self._seed), None)
-            problem = problem if answer is not None else "a class of your own, which can not be called on images"
+            problem = problem if answer is not None else f"{_OWN}, which can not be called on images"
         record["problem"] = problem or record["problem"]
         digest = hashlib.blake2b(state, digest_size=16)
         digest.update(json.dumps(record, sort_keys=True).encode())
         key = digest.digest()
         if key not in self._sent:
-            self._sent[key] = self._channel.row(
-                "model", lambda blobs: _with_arrays(record, weights, answer, self._seed, blobs)
-            )
+            told = None if answer is None else (self._seed, answer)
+            self._sent[key] = self._channel.row("model", lambda blobs: _with_arrays(record, weights, told, blobs))
         self._last[identity] = (state, self._sent[key])
         return self._sent[key]
 
     def _apart(self, model: Any, identity: int, shape: tuple[int, ...] | None) -> tuple[Any, str]:
         """Return the layers of a model of own classes; None and, where it should have some, why there are none.
 
-        A model is taken apart once, and again when it has other variables: its ``call`` is the student's, and may print.
+        A model is taken apart once, and again when it has other variables: its ``call`` is the student's and may print.
         """
-        known = self._layers.get(identity)
-        if known is None or (known[0] is None and known[1]) or (known[0] and not _still(known[0], model)):
-            known = self._layers[identity] = _taken_apart(model, shape)
-        return known
+        layers, problem = self._layers.get(identity, (None, ""))
+        tried = bool(problem) and problem != _NEVER_BUILT
+        if not tried and (layers is None or not _still(layers, model)):
+            layers, problem = self._layers[identity] = _taken_apart(model, shape)
+        return layers, problem
 
     def mark_trained(self, variables: Iterable[Any]) -> None:
         """Remember that training has touched these variables."""
@@ -148,7 +150,7 @@ def _taken_apart(model: Any, shape: tuple[int, ...] | None) -> tuple[Any, str]:
     except BaseException as error:
         own = isinstance(error, taking_apart.NotTaken)
         reason = str(error) if own else f"{type_name(error)}: {text(error, 200)}"
-        return None, f"a class of your own, {text(reason, 150)}"
+        return None, f"{_OWN}, {text(reason, 150)}"
 
 
 def _still(layers: Any, model: Any) -> bool:
@@ -186,12 +188,11 @@ def _shape(variable: Any) -> list[int]:
 def _with_arrays(
     record: dict[str, Any],
     weights: list[tuple[Any, np.ndarray[Any, Any] | None]],
-    answer: np.ndarray[Any, Any] | None,
-    seed: int,
+    answer: tuple[int, np.ndarray[Any, Any]] | None,
     blobs: Blobs,
 ) -> dict[str, Any]:
     if answer is not None:
-        record = {**record, "answer": {"seed": seed, "values": blobs.add(answer)}}
+        record = {**record, "answer": {"seed": answer[0], "values": blobs.add(answer[1])}}
     values = [array for _, array in weights if array is not None]
     if len(values) != len(weights):
         return {**record, "weights": []}

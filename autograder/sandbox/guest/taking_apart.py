@@ -18,6 +18,7 @@ from keras.src.models.functional import Functional
 
 from autograder.evidence import drawn_inputs
 
+NEVER_BUILT = "never built for an input"
 # What a class of one's own is derived from when it only arranges other layers; a kind of convolution is none of these.
 _BASES = ("Layer", "Model", "Sequential", "Functional")
 
@@ -43,7 +44,7 @@ def take_apart(model: Any, shape: tuple[int, ...] | None) -> Any:
     """
     shape = _built_for(model) or shape
     if shape is None:
-        raise NotTaken("never built for an input")
+        raise NotTaken(NEVER_BUILT)
     with _inlined():
         inputs = keras.Input(shape)
         outputs = model(inputs)
