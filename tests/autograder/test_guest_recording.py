@@ -87,6 +87,7 @@ def test_datasets_and_generators_are_seen_by_their_first_batch(fitted):
     dataset, generator = fits(fitted, 6)[0], fits(fitted, 7)[0]
     assert (dataset.kind, dataset.sample_count, dataset.batch_size, dataset.epochs) == ("dataset", 100, 20, 3)
     assert fitted.evidence.arrays[dataset.x].values.shape == (20, 6)
+    assert (dataset.validation_x, dataset.validation_y) == (dataset.x, dataset.y)
     assert "'val_loss'" in fitted.printed(6) and fitted.printed(6).endswith(" 3\n")
     assert (generator.kind, generator.batch_size, generator.steps_per_epoch) == ("dataset", 8, 5)
     assert fitted.cell(7).status == "ok"
@@ -180,6 +181,8 @@ def test_input_and_output_of_a_prediction_are_sampled_at_the_same_rows(predicted
 def test_evaluations_carry_what_they_returned(predicted):
     first = predictions(predicted, 2)[0]
     assert first.method == "evaluate" and len(first.result) == 3 and first.y is not None
+    by_dataset = predictions(predicted, 3)[1]
+    assert [predicted.evidence.arrays[part].shape for part in (by_dataset.x, by_dataset.y)] == [(9, 6), (9, 2)]
 
 
 def test_an_error_of_a_prediction_is_the_students_to_see(predicted):

@@ -22,6 +22,7 @@ from autograder.sandbox.guest.given import (
     batches,
     bound,
     count,
+    data_of,
     dataset_of,
     equal_lengths,
     first_element,
@@ -146,7 +147,7 @@ def _record(session: Session, model: Any, given: _Given) -> dict[str, Any]:
     else:
         record |= {"x": session.arrays.position(single(given.x)), "y": session.arrays.position(single(given.y))}
         record["sample_count"] = length(given.x)
-    validation = parts(given.validation)
+    validation = data_of(given.validation)
     record["validation_x"] = session.arrays.position(single(validation[0]))
     record["validation_y"] = session.arrays.position(single(validation[1]))
     return record

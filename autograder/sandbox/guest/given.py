@@ -91,6 +91,12 @@ def parts(data: Any) -> tuple[Any, Any, Any]:
     return (None, None, None) if is_dataset(data) else (data, None, None)
 
 
+def data_of(data: Any) -> tuple[Any, Any, Any]:
+    """Return ``x, y, sample_weight`` of data; of a data set that can be read again, those of its first batch."""
+    again = is_dataset(data) and not hasattr(data, "__next__")
+    return parts(first_element(data) if again else data)
+
+
 def first_element(dataset: Any) -> Any:
     """Return the first batch of a data set, None where there is none."""
     try:

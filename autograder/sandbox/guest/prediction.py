@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 
 from autograder.sandbox.guest.eager import eagerly, largest_batch
-from autograder.sandbox.guest.given import are_arrays, bound
+from autograder.sandbox.guest.given import are_arrays, bound, data_of, is_dataset
 from autograder.sandbox.guest.plain import NotPlain, plain
 from autograder.sandbox.guest.session import Session
 from autograder.sandbox.limits import EVALUATED_ROWS
@@ -59,7 +59,10 @@ def evaluate(session: Session, original: Method, model: Any, args: tuple[Any, ..
     arguments |= arguments.pop("kwargs", {})
     with session.inside("prediction"):
         result = _evaluated(session, original, model, arguments)
-    _record(session, model, "evaluate", arguments.get("x"), y=arguments.get("y"), result=result)
+    x, y = arguments.get("x"), arguments.get("y")
+    if is_dataset(x):
+        x, y, _ = data_of(x)
+    _record(session, model, "evaluate", x, y=y, result=result)
     return result
 
 
@@ -81,7 +84,8 @@ def _perform(session: Session, original: Method, model: Any, arguments: Argument
     data = [arguments[key] for key in ("x", "y", "sample_weight") if arguments.get(key) is not None]
     # A sum over a batch depends on its size; a mean over all samples does not.
     summed = getattr(model.loss, "reduction", None) == "sum" and "y" in arguments
-    if session.training != "record" or batched or summed or not model.built or not all(map(are_arrays, data)):
+    plain_batches = batched or summed or _is_spread(model, arguments.get("y"))
+    if session.training != "record" or plain_batches or not model.built or not all(map(are_arrays, data)):
         return original(model, **arguments)
     with eagerly(model, arrays=True):
         return original(model, **{**arguments, "batch_size": largest_batch(model), "verbose": 0})
@@ -110,6 +114,12 @@ def _spared(session: Session, arguments: Arguments) -> Arguments | None:
     if step < 2 or not all(data.dtype.kind in "biuf" and np.isfinite(data).all() for data in (x, y)):
         return None
     return {**arguments, "x": x[::step], "y": y[::step]}
+
+
+def _is_spread(model: Any, target: Any) -> bool:
+    """Whether a loss would spread a target of another shape over all outputs, which takes the square of the batch."""
+    shape, outputs = getattr(target, "shape", None), getattr(model, "output_shape", None)
+    return shape is not None and isinstance(outputs, tuple) and tuple(shape[1:]) != outputs[1:]
 
 
 def _concrete(value: Any) -> bool:

@@ -192,7 +192,7 @@ def wrong(name: str, *changes: Change, fails: Mapping[str, Lost | str | None], *
 
 
 def no_sweep(*variants: Variant) -> list[Variant]:
-    """Return variants without the comparison of dimensions: it takes as long as all the rest, where it can not matter."""
+    """Return variants without the comparison of dimensions, where it can not matter: it takes as long as the rest."""
     return [replace(variant, without=("best-latent-dimension",)) for variant in variants]
 
 

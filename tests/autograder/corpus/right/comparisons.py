@@ -31,7 +31,8 @@ VARIANTS = [
     right("one of the dimensions is one", Replaced("best-latent-dimension", DIMENSIONS, "(1, 4, 8, 16)")),
     right("dimensions are a range", Replaced("best-latent-dimension", DIMENSIONS, "range(4, 20, 4)")),
     right(
-        "dimensions are powers of two by NumPy", Replaced("best-latent-dimension", DIMENSIONS, "2 ** np.arange(1, 6)")
+        "dimensions are powers of two by NumPy",
+        Replaced("best-latent-dimension", DIMENSIONS, "(2 ** np.arange(1, 6)).tolist()"),
     ),
     right("the best dimension is written by hand", Replaced("best-latent-dimension", MINIMUM, "16")),
     right("the best dimension is a text", Replaced("best-latent-dimension", MINIMUM, "'32'")),

@@ -32,7 +32,6 @@ VARIANTS = no_sweep(
     right(
         "the arguments of compile have no names", Replaced("compile", 'optimizer="adam", loss="mse"', '"adam", "mse"')
     ),
-    right("metrics are measured as well", Replaced("compile", LOSS, 'loss="mse", metrics=["mae", "mse"]')),
     right(
         "the optimizer is an object with a rate",
         Replaced("compile", 'optimizer="adam"', "optimizer=keras.optimizers.RMSprop(learning_rate=0.001)"),
@@ -51,6 +50,11 @@ def compile_autoencoder(model):
     right("several steps are taken at once", Replaced("compile", LOSS, 'loss="mse", steps_per_execution=10')),
 )
 VARIANTS += [
+    right(
+        "metrics are measured as well",
+        Replaced("compile", LOSS, 'loss="mse", metrics=["mae", "mse"]'),
+        Replaced("best-latent-dimension", "X_test, verbose=0)", "X_test, verbose=0)[0]"),
+    ),
     right(
         "the compiled model is returned and used",
         Added("compile", "    return model\n"),

@@ -229,7 +229,11 @@ history = train(autoencoder, X_train, X_train)
         "the session is cleared before the denoiser",
         Added("fit-denoiser", "import gc\n\nkeras.backend.clear_session()\ngc.collect()\n\n", above=True),
     ),
-    right("the denoiser has another name", Everywhere(r"\bdenoiser\b", "cleaner"), says=("cleaner",)),
+    right(
+        "the denoiser has another name",
+        Everywhere(r"\bdenoiser\b", "cleaner"),
+        says=("the one that is fitted in this cell was graded",),
+    ),
     right(
         "the denoiser makes its noise itself",
         Answer(
