@@ -18,7 +18,7 @@ import pytest
 
 from autograder.checks.marks import LINE, dashed, mark_of, ordered, original_name, required_mark
 from autograder.checks.outcomes import CheckResult, Failed, NeedsReview, Note, Skipped, Status, running_notes
-from autograder.checks.submitted import NOT_ANSWERED, Submitted
+from autograder.checks.submitted import KERAS_2, NOT_ANSWERED, Submitted
 from autograder.errors import AssignmentError
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ def _result(item: pytest.Item, error: BaseException | None) -> CheckResult:
     mark, title = required_mark(item), title_of(item)
     notes = running_notes.get() or []
     status, message, finding, kept = _verdict(item, title, error, notes)
+    if finding is None and status == "failed" and KERAS_2 in message:
+        finding = "keras-2-spelling"
     because = error.because if isinstance(error, Skipped) else None
     awaits = status == "needs_review"
     if isinstance(error, Skipped):

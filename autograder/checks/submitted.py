@@ -241,18 +241,16 @@ def _bound_by_import(source: str, package: str) -> set[str]:
 
 
 def error_sentence(error: ErrorText | None) -> str:
-    """Return a student's error as one sentence, bounded; a Keras 2 spelling is noted as such."""
+    """Return a student's error as one sentence, bounded; a Keras 2 spelling is named as such."""
     if error is None:
         return "an error."
     message = " ".join(error.message.split())
     message = message if len(message) <= _ERROR_LIMIT else f"{message[:_ERROR_LIMIT]}…"
     text = f"{error.type}: {message}".rstrip(". ") + "."
-    if _is_keras_2_spelling(error):
-        note(_KERAS_2, finding="keras-2-spelling")
-    return text
+    return f"{text} {KERAS_2}" if _is_keras_2_spelling(error) else text
 
 
-_KERAS_2 = "This spelling worked in Keras 2 and is no longer accepted by Keras 3."
+KERAS_2 = "This spelling worked in Keras 2 and is no longer accepted by Keras 3."
 _KERAS_2_SIGNS = (
     "Argument(s) not recognized: {'lr'", "unexpected keyword argument 'lr'", "'decay'",
     "Expected `metrics` argument to be a list", "has no attribute 'output_shape'", "has no attribute 'input_shape'",

@@ -61,7 +61,10 @@ class Exporter:
                 self._send(question, label, probe, cell)
 
     def finish(self) -> None:
-        """Export what no cell has exported, and try again what was missing: it may stand in a later cell."""
+        """Export what no cell has exported, and try again what was missing: it may stand in a later cell.
+
+        By then other questions have made models of the same shapes: only what has the name counts.
+        """
         self.export([question for question in self._probes if question not in self._exported], None)
         for (question, label), probe in list(self._missing.items()):
             self._send(question, label, probe, None, only_found=True)
@@ -100,7 +103,7 @@ class Exporter:
         record: Record = {"question": question, "label": label, "cell": cell, "kind": "missing"}
         try:
             with self._session.probing(question, label), self.undisturbed(), self._interrupts.student():
-                record |= self._value(probe, (question, label))
+                record |= self._value(probe, (question, label), guess=not only_found or probe["find"] == "function")
         except BaseException as error:
             record |= {"kind": "error", "error": error_text(error), "matched": None}
         if probe.get("find") == "function":
@@ -114,8 +117,8 @@ class Exporter:
             self._missing.pop((question, label), None)
         self._session.channel.record("value", record)
 
-    def _value(self, probe: Probe, key: tuple[str, str]) -> Record:
-        found = lookup.find(probe, self._namespace)
+    def _value(self, probe: Probe, key: tuple[str, str], guess: bool) -> Record:
+        found = lookup.find(probe, self._namespace, guess)
         if probe["find"] == "function":
             return self._function(probe, found, key)
         if found is None:

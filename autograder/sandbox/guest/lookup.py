@@ -50,15 +50,18 @@ class Namespace:
         ]
 
 
-def find(probe: Mapping[str, Any], namespace: Namespace) -> Found | None:
-    """Return what a probe looks for; where nothing of that kind has its name, what else has the name, or None."""
+def find(probe: Mapping[str, Any], namespace: Namespace, guess: bool = True) -> Found | None:
+    """Return what a probe looks for; where nothing of that kind has its name, what else has the name, or None.
+
+    Where it may ``guess``, the one object counts that behaves like it, whatever its name.
+    """
     fits = _KINDS[probe["find"]]
     named = _named(probe["names"], namespace.names)
     for found in named:
         if fits(found.item):
             return found
     like = probe.get("like")
-    if like and probe["find"] in ("model", "array"):
+    if guess and like and probe["find"] in ("model", "array"):
         alike = [(key, item) for key, item in namespace.own() if fits(item) and _is_like(item, like)]
         if len({id(item) for _, item in alike}) == 1:
             return Found(alike[0][0], alike[0][1], "behaviour")

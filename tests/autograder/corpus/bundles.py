@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from corpus.unsettled import UNSETTLED
 from corpus.variant import Edited, Variant, reference_answers
 
 MOST = 7
@@ -86,4 +87,10 @@ def _reached(variant: Variant) -> set[str]:
 def _stays_alone(variant: Variant) -> bool:
     """Tell whether a variant is more than changed answers."""
     edits = any(isinstance(change, Edited) for change in variant.changes)
-    return edits or variant.written is not None or variant.suffix != ".ipynb" or bool(variant.pending)
+    return (
+        edits
+        or variant.written is not None
+        or variant.suffix != ".ipynb"
+        or bool(variant.pending)
+        or variant.student in UNSETTLED
+    )

@@ -20,6 +20,7 @@ from corpus.variant import ROOT, Variant
 
 Report = dict[str, Any]
 STEP = 0.5
+DENOISING, TRAINED = "denoising-error", {"build-encoder", "build-decoder", "compile"}
 # Variants in one notebook; more would say less about what goes wrong.
 MOST = 8
 
@@ -36,7 +37,10 @@ class Graded:
     @property
     def foreign(self) -> set[str]:
         """The questions that the others answer: what happens there is theirs."""
-        return {question for other in self.others for question in other.questions} - self.variant.questions
+        foreign = {question for other in self.others for question in other.questions} - self.variant.questions
+        # Each of two changes of the network may be trained well, and both of them not.
+        members = [other for other in (self.variant, *self.others) if other.questions & TRAINED]
+        return foreign | ({DENOISING} if len(members) > 1 else set())
 
     @property
     def differences(self) -> list[str]:

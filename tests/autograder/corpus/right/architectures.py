@@ -56,6 +56,7 @@ VARIANTS = no_sweep(
     right(
         "all convolutions of the encoder have same padding",
         Everywhere(r"\(2, 2\), act", '(2, 2), padding="same", act', ("build-encoder",)),
+        mentions=("same-padding",),
     ),
     right(
         "one convolution alone has same padding",

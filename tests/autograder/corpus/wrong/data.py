@@ -4,6 +4,7 @@ from corpus.variant import Added, Answer, Everywhere, Lost, Replaced, wrong
 from corpus.wrong.comparison import BEST, FOUR, MEASURED, WIDE
 
 LOADED = "(X_train, y_train), (X_test, y_test) = keras.datasets.mnist.load_data()"
+MISSING_AXIS = "missing-channel-axis"
 HALF = Lost(cost=0.5)
 
 
@@ -34,11 +35,13 @@ NOTHING_FITS = dict.fromkeys(
 )
 
 VARIANTS = [
-    wrong("pixels from 0 to 255", scaled(""), fails={"load-data/scaling": Lost(says="between 0 and 255")}),
+    wrong(
+        "pixels from 0 to 255", scaled(""), fails={"load-data/scaling": Lost("unscaled-data", says="between 0 and 255")}
+    ),
     wrong(
         "test pixels from 0 to 255",
         Replaced("load-data", 'X_test[..., np.newaxis].astype("float32") / 255', "X_test[..., np.newaxis]"),
-        fails={"load-data/scaling": HALF},
+        fails={"load-data/scaling": Lost("unscaled-data", cost=0.5)},
     ),
     wrong("pixels from -1 to 1", scaled(" / 127.5 - 1"), fails={"load-data/scaling": Lost(says="between -1 and 1")}),
     wrong("pixels divided by 100", scaled(" / 100"), fails={"load-data/scaling": Lost(says="and 2.55")}),
@@ -81,12 +84,12 @@ VARIANTS = [
     wrong(
         "no channel axis",
         Everywhere(r"\[\.\.\., np\.newaxis\]", "", ("load-data",)),
-        fails={"load-data/channel-axis": Lost(says="The channel axis is missing")},
+        fails={"load-data/channel-axis": Lost(MISSING_AXIS, says="The channel axis is missing")},
     ),
     wrong(
         "no channel axis in the test images",
         Replaced("load-data", "X_test[..., np.newaxis]", "X_test"),
-        fails={"load-data/channel-axis": HALF},
+        fails={"load-data/channel-axis": Lost(MISSING_AXIS, cost=0.5)},
     ),
     wrong(
         "channel axis at the front",

@@ -197,7 +197,6 @@ VARIANTS = [
         "latent-dimension-of-decoder",
         "takes inputs of shape (3,)",
         finding=FIXED,
-        fails={"denoising-error/denoising-error": None},
         skips=dict.fromkeys(NO_CHAIN, "build-decoder"),
     ),
     changed(

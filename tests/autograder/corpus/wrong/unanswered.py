@@ -70,11 +70,6 @@ FOLLOWS = {
 }  # fmt: skip
 
 
-PENDING = {
-    "encoder-size": "where no autoencoder could be built, the denoiser is graded in its place, since it behaves like it",
-}
-
-
 def unanswered(question: str, follows: Iterable[str] = ()) -> Variant:
     """Return a notebook in which one question was left blank."""
     fails = dict.fromkeys(checks_of(question), Lost(says="Not answered."))
@@ -83,7 +78,6 @@ def unanswered(question: str, follows: Iterable[str] = ()) -> Variant:
         Answer(question, ""),
         fails=fails,
         skips=dict.fromkeys(follows, question),
-        pending=PENDING.get(question, ""),
     )
 
 
