@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,14 @@ def test_a_cell_that_shows_no_total_in_our_run_says_nothing(tmp_path):
 
 def test_each_observation_has_a_sentence_for_the_student():
     assert all(sentence[-1] in ".?" for sentence in SENTENCES.values())
+
+
+def test_the_page_of_findings_tells_of_each_that_the_checks_and_the_grader_name():
+    told = set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "autoencoders").glob("*.py"))
+    named = set(re.findall(r'finding="([a-z0-9-]+)"', code)) | set(SENTENCES)
+    assert named <= told
+    engine = (ROOT / "autograder" / "checks" / "plugin.py").read_text(encoding="utf-8")
+    layers = {"third-max-pooling", "batch-normalisation"}
+    for name in told - set(SENTENCES) - layers:
+        assert f'"{name}"' in code + engine, f"{name} is told of and found nowhere"
