@@ -5,7 +5,6 @@ them that passes or fails says nothing yet. By the name of the student's folder:
 """
 
 UNSETTLED = {
-    "the-errors-have-another-name": "the name that was found is not told",
     "chain-of-new-models": "in a notebook with other mistakes another sentence stands there",
     "both-for-three-numbers": "what follows in the chain and in the denoiser is not agreed",
     "noise-multiplied": "pictures with so much noise are for a person",
