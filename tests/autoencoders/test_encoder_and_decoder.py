@@ -86,7 +86,7 @@ def test_third_convolution(encoder_design):
 def test_flatten_layer(encoder_design):
     """A layer flattens what the third convolution gives."""
     encoder_design.require("flatten layer")
-    if any(layer.kind == "Reshape" for layer in encoder_design.found("flatten layer").values()):
+    if any(layer.kind == "Reshape" for model in encoder_design.models.values() for layer in model.description.layers):
         note("Reshape does here what Flatten does.")
 
 
