@@ -34,6 +34,7 @@ class Judged:
     failed: frozenset[str]
     waiting: frozenset[str]
     differences: tuple[str, ...]
+    unsettled: str = ""
 
     @property
     def expected(self) -> frozenset[str]:
@@ -90,13 +91,14 @@ def interval(count: int, trials: int) -> tuple[float, float]:
     return lower, upper
 
 
-def judge(graded: Any) -> Judged:
-    """Compare the report of a variant with what is expected."""
+def judge(graded: Any, unsettled: Mapping[str, str]) -> Judged:
+    """Compare the report of a variant with what is expected; ``unsettled`` says of some why that proves nothing yet."""
     return Judged(
         graded.variant,
         failed=frozenset(graded.ended("failed")),
         waiting=frozenset(graded.ended("needs_review", "skipped")),
         differences=tuple(graded.differences),
+        unsettled=unsettled.get(graded.variant.student, graded.variant.pending),
     )
 
 
@@ -125,7 +127,7 @@ def regressions(judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
         if one.variant.pending and not one.differences:
             yield f"{one.variant.name}: is as expected now; take out that it is pending"
-        elif not one.variant.pending:
+        elif not one.unsettled:
             yield from (f"{one.variant.name}: {difference}" for difference in one.differences)
     right = [one for one in judged if one.variant.right and not one.variant.pending]
     share = sum(is_waiting(one, "") for one in right) / max(1, len(right))
@@ -156,13 +158,18 @@ def figures(judged: Sequence[Judged], questions: Sequence[str], reports: Sequenc
             judged,
             lambda one: not one.variant.right and is_caught_elsewhere(one, ""),
         ),
+        *_named(
+            "Not settled, of those and of the others: the grader does otherwise than they expect, or that is not agreed",
+            judged,
+            lambda one: bool(one.unsettled and one.differences),
+        ),
     ]
     return "\n".join(text).rstrip()
 
 
 def _named(heading: str, judged: Sequence[Judged], chosen: Callable[[Judged], bool]) -> list[str]:
     names = [
-        f"- {one.variant.name}{f' ({one.variant.pending})' if one.variant.pending else ''}"
+        f"- {one.variant.name}{f' (not settled: {one.unsettled})' if one.unsettled else ''}"
         for one in judged
         if chosen(one)
     ]
@@ -181,7 +188,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="accuracy-") as made:
         folder = arguments.folder or Path(made)
         graded = grading.grade(grading.variants(), folder, apart=arguments.apart, jobs=arguments.jobs)
-    judged = [judge(one) for one in graded.values()]
+    unsettled = importlib.import_module("corpus.unsettled").UNSETTLED
+    judged = [judge(one, unsettled) for one in graded.values()]
     reports = list({one.report["student"]: one.report for one in graded.values()}.values())
     questions = [question["id"] for question in reports[0]["questions"] if question["checks"]]
     put(PAGE, figures(judged, questions, reports))
