@@ -159,7 +159,7 @@ def figures(judged: Sequence[Judged], questions: Sequence[str], reports: Sequenc
             lambda one: not one.variant.right and is_caught_elsewhere(one, ""),
         ),
         *_named(
-            "Not settled, of those and of the others: the grader does otherwise than they expect, or that is not agreed",
+            "Not settled: the grader does otherwise than they expect, or that is not agreed",
             judged,
             lambda one: bool(one.unsettled and one.differences),
         ),
