@@ -18,7 +18,7 @@ CHECK, OTHER = "build-encoder/second-convolution", "build-encoder/first-convolut
 
 
 def judged(variant, failed=(), waiting=(), differences=()):
-    return accuracy.Judged(variant, frozenset(failed), frozenset(waiting), tuple(differences))
+    return accuracy.Judged(variant, frozenset(failed), frozenset(waiting), tuple(differences), variant.pending)
 
 
 def a_right_one(name="right", failed=(), waiting=(), **more):
