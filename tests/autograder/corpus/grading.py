@@ -79,8 +79,20 @@ def grade(chosen: Sequence[Variant], folder: Path, *, apart: bool = False, jobs:
     """Hand variants in below a folder, grade them with a cache of their own, and return the outcomes by student.
 
     Several of them share one notebook where none touches a question of another one, unless they are graded
-    ``apart``; right ones are never in a notebook with wrong ones.
+    ``apart``; right ones are never in a notebook with wrong ones. Where a notebook that is shared is not as expected,
+    its members are graded once more, apart: that decides.
     """
+    graded = _graded(chosen, folder, apart, jobs)
+    doubtful = {
+        one.variant.student: one.variant
+        for outcome in graded.values()
+        if outcome.others and outcome.differences
+        for one in (outcome, *(graded[other.student] for other in outcome.others))
+    }
+    return graded | (_graded(list(doubtful.values()), folder / "apart", True, jobs) if doubtful else {})
+
+
+def _graded(chosen: Sequence[Variant], folder: Path, apart: bool, jobs: int) -> dict[str, Graded]:
     groups = [
         group for kind in (True, False) for group in bundled(_widest_first(chosen, kind), most=1 if apart else MOST)
     ]
