@@ -264,7 +264,7 @@ def test_broken_models_and_replaced_methods_do_no_harm_to_others():
         ]
     )
     assert fits(result, 1)[0].kind == "arrays"
-    assert "no configuration" in result.evidence.models[fits(result, 1)[0].model].problem
+    assert "a class of your own" in result.evidence.models[fits(result, 1)[0].model].problem
     assert result.printed(1) == "[0, 1]\n"
     assert result.printed(2) == "mine\n" and fits(result, 2) == []
     assert len(fits(result, 3)) == 1
