@@ -15,7 +15,10 @@ from corpus.variant import Variant
 # The first test waits for the whole class.
 pytestmark = pytest.mark.timeout(3600)
 
-CORPUS = {variant.student: variant for variant in variants()}
+# The gate takes each third wrong one, and every right one; ``make accuracy`` grades them all.
+SHARE = 3
+ALL = variants()
+CORPUS = {one.student: one for one in (*(v for v in ALL if v.right), *[v for v in ALL if not v.right][::SHARE])}
 
 
 @pytest.fixture(scope="module")
