@@ -186,6 +186,10 @@ def test_of_a_large_array_fewer_rows_are_recorded(values, rows):
 # By the command line
 
 
+def cut_of(report):
+    return tuple(note for note in report.notes if note.startswith("Printed"))
+
+
 def test_a_course_with_own_limits_has_its_submissions_cut_there_and_graded_anew_when_they_change(
     tmp_path: Path,
 ) -> None:
@@ -207,7 +211,7 @@ def test_a_course_with_own_limits_has_its_submissions_cut_there_and_graded_anew_
 
     cut = ("Printed more than 2,000 characters in a cell (cell 1): the rest was cut.",)
     reports = graded("output_characters = 2000", "ada", "bo")[1] + graded("output_characters = 20_000", "ada")[1]
-    assert [(one.notes, one.execution.from_cache) for one in reports] == [(cut, False), (cut, True), ((), False)]
+    assert [(cut_of(one), one.execution.from_cache) for one in reports] == [(cut, False), (cut, True), ((), False)]
     result, _ = graded("outputs = 2000", "di")
     assert result.returncode == 2
     assert "limits.toml: there is no limit 'outputs'. Did you mean output_characters?" in result.stderr
