@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -229,12 +229,7 @@ def _key(file: Path, course: str, settings: Settings, limits: Limits) -> str:
         # The suffix says how the file is read.
         "suffix": file.suffix.lower(),
         "file": hashlib.sha256(content).hexdigest(),
-        "course": course,
-        "version": __version__,
-        "training": settings.training,
-        "isolation": settings.isolation,
-        "lane": settings.lane,
-        "limits": asdict(limits),
+        **settings.key_parts(course, limits),
     }
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

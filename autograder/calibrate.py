@@ -8,11 +8,12 @@ Each attempt is kept in the store when it ends, so that a command that was stopp
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,12 +24,12 @@ from autograder.errors import AssignmentError
 from autograder.models.calibration import CONFIDENCE, Attempt, Design, attempts, derived_limit, plateau, summary
 from autograder.models.trainer import Images, Protocol
 from autograder.models.training import use_one_thread
+from autograder.report.files import write_text
 from autograder.store import Store
 
 DESIGNS = "calibration_designs.py"
 FILE = "calibration.json"
 SCHEMA_VERSION = 1
-SEEDS, OTHER_SEEDS = 100, 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def calibrate(
     module = load_designs(tests)
     protocol = Protocol.read(tests / FILE, module.SECTION)
     designs: Sequence[Design] = module.DESIGNS
-    ignoring = plateau(taken(module, data, protocol))
+    train, test = module.images(data)
+    ignoring = plateau(Images.taken(train, test, protocol))
     for _ in range(2):
         wanted = [(seeds if design.expected == "passes" else other) for design in designs]
         tasks = [
@@ -75,12 +77,12 @@ def calibrate(
     measured = [
         summary(design, part, task.full, protocol) for design, part, task in zip(designs, made, tasks, strict=True)
     ]
-    _write(tests / FILE, json.dumps(_document(tests / FILE, module.SECTION, protocol, measured), indent=2) + "\n")
+    write_text(tests / FILE, json.dumps(_document(tests / FILE, module.SECTION, protocol, measured), indent=2) + "\n")
     table = render(measured)
     if page.exists():
         figure = page.with_suffix(".svg")
         draw(figure, {design.name: part for design, part in zip(designs, made, strict=True)}, ignoring)
-        _write(page, put(page.read_text(encoding="utf-8"), f"{table}\n\n![Errors of the designs]({figure.name})"))
+        write_text(page, put(page.read_text(encoding="utf-8"), f"{table}\n\n![Errors of the designs]({figure.name})"))
     return table
 
 
@@ -104,32 +106,24 @@ def load_designs(tests: Path) -> ModuleType:
     return module
 
 
-def taken(module: ModuleType, data: Path, protocol: Protocol) -> Images:
-    """Return the assignment's images as grading takes them."""
-    train, test = module.images(data)
-    stride = max(1, len(test) // protocol.test_images)
-    return Images(train, test[::stride][: protocol.test_images])
-
-
 def _all(tasks: Sequence[Task], names: Sequence[str], jobs: int, say: Callable[[str], None]) -> list[list[Attempt]]:
-    if jobs == 1:
-        results = map(_run, tasks)
-        return [_told(name, part, task, say) for name, part, task in zip(names, results, tasks, strict=True)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        mapped = pool.map(_run, tasks)
-        return [_told(name, part, task, say) for name, part, task in zip(names, mapped, tasks, strict=True)]
-
-
-def _told(name: str, part: list[Attempt], task: Task, say: Callable[[str], None]) -> list[Attempt]:
-    passed = sum(attempt.passing(task.protocol.limit) is not None for attempt in part)
-    say(f"{name}: {passed} of {len(part)} attempts passed")
-    return part
+    made = []
+    with ExitStack() as stack:
+        mapped: Callable[..., Iterator[list[Attempt]]] = map
+        if jobs > 1:
+            mapped = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))).map
+        for name, task, part in zip(names, tasks, mapped(_run, tasks), strict=True):
+            passed = sum(attempt.passing(task.protocol.limit) is not None for attempt in part)
+            say(f"{name}: {passed} of {len(part)} attempts passed")
+            made.append(part)
+    return made
 
 
 def _run(task: Task) -> list[Attempt]:
     use_one_thread()
     module = load_designs(task.tests)
-    images = taken(module, task.data, task.protocol)
+    train, test = module.images(task.data)
+    images = Images.taken(train, test, task.protocol)
     made: list[Attempt] = []
     for attempt in attempts(module.DESIGNS[task.place], task.protocol, images, task.wanted, task.full, Store()):
         made.append(attempt)
@@ -161,9 +155,12 @@ def render(measured: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def put(text: str, figures: str) -> str:
-    """Return a page with its measured part replaced; raise AssignmentError where it has none."""
-    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
+def put(text: str, figures: str, part: str = "measured") -> str:
+    """Return a page with what stands between the two remarks that name a part replaced.
+
+    Raises AssignmentError where the page has no such part.
+    """
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     if begin not in text or end not in text:
         raise AssignmentError(f"the page has no part {begin} ... {end}")
     before, _, rest = text.partition(begin)
@@ -184,12 +181,6 @@ def draw(path: Path, made: dict[str, list[Attempt]], ignoring: float) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("mean squared error when the attempt ended")
     axes.legend()
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(scratch, format="svg", metadata={"Date": None})
-    scratch.replace(path)
-
-
-def _write(path: Path, text: str) -> None:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    write_text(path, text.getvalue())

@@ -51,6 +51,17 @@ class Settings:
         """Return the limits of each execution: those that the assignment sets for the training, else the usual ones."""
         return self.own_limits or of_course(assignment.tests, self.training)
 
+    def key_parts(self, course: str, limits: Limits) -> dict[str, Any]:
+        """Return what decides a report beside the submission itself: the course by its digest, version, settings."""
+        return {
+            "course": course,
+            "version": __version__,
+            "training": self.training,
+            "isolation": self.isolation,
+            "lane": self.lane,
+            "limits": asdict(limits),
+        }
+
 
 class Grader:
     """Grades submissions of one assignment, one after the other, in this process.
@@ -170,12 +181,7 @@ class Grader:
             {
                 "submission": submission.digest,
                 "recorded": [submission.blank, submission.never_run, _sorted(submission.totals)],
-                "course": self._course_digest,
-                "version": __version__,
-                "training": self.settings.training,
-                "isolation": self.settings.isolation,
-                "lane": self.settings.lane,
-                "limits": asdict(self.limits),
+                **self.settings.key_parts(self._course_digest, self.limits),
             }
         )
 

@@ -36,7 +36,8 @@ def _differs(submission: Submission, evidence: Evidence) -> bool:
     """Tell whether a cell that ran to its end shows a total in the file, and not one of those it shows in our run."""
     printed: dict[int, str] = defaultdict(str)
     for output in evidence.outputs:
-        printed[output.index] += output.text
+        if output.index in submission.totals:
+            printed[output.index] += output.text
     ended = {cell.index for cell in evidence.cells if cell.status == "ok"}
     return any(
         bool(found := totals(printed[index])) and recorded.isdisjoint(found)

@@ -17,6 +17,8 @@ from typing import Any
 
 from page import put
 
+from autograder.models.calibration import upper_bound
+
 COURSE = Path(__file__).resolve().parent.parent
 PAGE = COURSE / "docs" / "accuracy.md"
 MOST_TO_REVIEW = 0.03
@@ -83,12 +85,8 @@ WRONG: Mapping[str, Event] = {
 
 def interval(count: int, trials: int) -> tuple[float, float]:
     """Return the bounds of Clopper and Pearson for a share, at 95%; without trials nothing is known."""
-    from scipy.stats import beta
-
-    half = (1 - CONFIDENCE) / 2
-    lower = float(beta.ppf(half, count, trials - count + 1)) if count else 0.0
-    upper = float(beta.ppf(1 - half, count + 1, trials - count)) if count < trials else 1.0
-    return lower, upper
+    one_sided = (1 + CONFIDENCE) / 2
+    return 1 - upper_bound(trials - count, trials, one_sided), upper_bound(count, trials, one_sided)
 
 
 def judge(graded: Any, unsettled: Mapping[str, str]) -> Judged:

@@ -14,7 +14,6 @@ import contextlib
 import importlib
 import json
 import os
-import pkgutil
 import random
 import resource
 import shutil
@@ -191,9 +190,7 @@ BROKEN: Mapping[str, Callable[[Answers], None] | bytes] = {
 
 def payloads() -> dict[str, Any]:
     """Return all hostile payloads by a name that can stand in a path."""
-    package = importlib.import_module("payloads")
-    modules = [importlib.import_module(f"payloads.{about.name}") for about in pkgutil.iter_modules(package.__path__)]
-    return {payload.slug: payload for module in modules for payload in getattr(module, "PAYLOADS", ())}
+    return {payload.slug: payload for payload in importlib.import_module("batch").ALL.values()}
 
 
 # --- what is seen meanwhile -------------------------------------------------------------------------

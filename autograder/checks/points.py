@@ -26,8 +26,10 @@ def questions(
     A question that a person grades waits as a whole; so does one that has no check.
     """
     return tuple(
-        _question(question, [result for result in results if result.question == question.id]).model_copy(
-            update={"found_by": found_by.get(question.id, "metadata")}
+        _question(
+            question,
+            [result for result in results if result.question == question.id],
+            found_by.get(question.id, "metadata"),
         )
         for question in assignment.questions
     )
@@ -38,7 +40,7 @@ def findings(results: Sequence[CheckResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(result.finding for result in results if result.finding))
 
 
-def _question(question: Question, results: Sequence[CheckResult]) -> report.Question:
+def _question(question: Question, results: Sequence[CheckResult], found_by: report.FoundBy) -> report.Question:
     if question.manual or not results:
         score, awaiting = 0.0, question.points
     else:
@@ -50,6 +52,7 @@ def _question(question: Question, results: Sequence[CheckResult]) -> report.Ques
         max_score=question.points,
         status=_status(score, awaiting, question, results),
         awaiting_review=awaiting,
+        found_by=found_by,
         checks=tuple(_check(result) for result in results),
     )
 

@@ -82,6 +82,13 @@ class Images:
     train: Array
     test: Array
 
+    @classmethod
+    def taken(cls, train: Array, test: Array, protocol: Protocol) -> Images:
+        """Return the images with which a protocol trains and measures, out of all that there are."""
+        # Evenly from all: the first ones of a set are often easier.
+        stride = max(1, len(test) // protocol.test_images)
+        return cls(train, test[::stride][: protocol.test_images])
+
     @property
     def shape(self) -> Shape:
         """The shape of one image."""

@@ -95,10 +95,7 @@ def measure(
     refused = _refused(description, shape, protocol)
     if refused is not None:
         return refused
-    # Evenly from all: the first ones of a set are often easier.
-    stride = max(1, len(clean_test) // protocol.test_images)
-    images = Images(clean_train, clean_test[::stride][: protocol.test_images])
-    measurement = _Measurement(description, protocol, images, store)
+    measurement = _Measurement(description, protocol, Images.taken(clean_train, clean_test, protocol), store)
     try:
         return _measured(measurement, *_submitted(compilation))
     except Unrecognised as error:

@@ -21,20 +21,20 @@ def _images(submitted, name):
 
 
 def _both(submitted, judge):
-    """Ask ``judge`` about each array of images, for a problem and its finding; one wrong array of two costs half."""
-    problems, findings = [], []
+    """Ask ``judge`` about each array of images, for a problem and its finding or None; one of the two costs half."""
+    problems = []
     for name in PARTS:
         if submitted.value("load-data", name).kind != "array":
             if submitted.blank("load-data"):
                 submitted.unanswered("load-data")
-            problems.append(f"There is no array named {name}.")
+            problems.append((f"There is no array named {name}.", None))
             continue
-        problem, finding = judge(name, submitted.array(submitted.value("load-data", name)))
-        if problem:
+        problem = judge(name, submitted.array(submitted.value("load-data", name)))
+        if problem is not None:
             problems.append(problem)
-            findings.append(finding)
     if problems:
-        fail(" ".join(problems), finding=next(filter(None, findings), None), cost=len(problems) / len(PARTS))
+        sentences, findings = zip(*problems, strict=True)
+        fail(" ".join(sentences), finding=next(filter(None, findings), None), cost=len(problems) / len(PARTS))
 
 
 def _check_images(submitted, name):
@@ -81,14 +81,14 @@ def _scaling_problem(name, sample):
     if images is None or not (images.clean or images.altered):
         # Whether these are the right images is another check: here their range is judged alone.
         inside = sample.minimum is not None and sample.minimum >= 0 and sample.maximum <= 1.001
-        return (None if inside else f"The pixels of {name} lie {found}, not between 0 and 1."), None
+        return None if inside else (f"The pixels of {name} lie {found}, not between 0 and 1.", None)
     if images.altered:
         return f"The pixels of {name} are not the pixels of MNIST divided by 255: their grey tones were changed.", None
     scale, offset = images.scale, images.offset
     if abs(offset) < 0.003 and 0.98 <= scale <= 1.0005:
         if scale < 0.9985:
             note(f"The largest pixel of {name} is a little less than 1; dividing by 255 gives exactly 1.")
-        return None, None
+        return None
     if abs(offset - 1) < 0.02 and abs(scale + 1) < 0.02:
         review(f"The pixels of {name} lie between 0 and 1, but black and white are exchanged.")
     unscaled = "unscaled-data" if abs(offset) < 0.5 and abs(scale - 255) < 0.5 else None
@@ -108,7 +108,7 @@ def test_channel_axis(submitted):
 def _shape_problem(name, sample):
     shape = sample.shape[1:]
     if shape == (28, 28, 1):
-        return None, None
+        return None
     sentence = f"One image of {name} should have the shape (28, 28, 1); it has {shape}."
     return (
         (f"{sentence} The channel axis is missing.", "missing-channel-axis") if shape == (28, 28) else (sentence, None)

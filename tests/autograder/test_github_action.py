@@ -131,8 +131,7 @@ def test_a_file_that_is_no_notebook_fails_the_step_with_the_reason(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
 def test_every_action_that_is_used_is_pinned_to_a_commit(name: str) -> None:
-    steps = ACTION["runs"]["steps"] if name == "action.yml" else _steps(WORKFLOWS[name])
-    used = [step["uses"] for step in steps if "uses" in step and not step["uses"].startswith("./")]
+    used = [step["uses"] for step in _steps_of(name) if "uses" in step and not step["uses"].startswith("./")]
     assert used
     for one in used:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one), one
@@ -142,20 +141,19 @@ def test_every_action_that_is_used_is_pinned_to_a_commit(name: str) -> None:
 def test_workflows_may_only_read_and_leave_no_token_behind(name: str) -> None:
     workflow = WORKFLOWS[name]
     assert workflow["permissions"] == {"contents": "read"}
-    checkouts = [step for step in _steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
+    checkouts = [step for step in _steps_of(name) if step.get("uses", "").startswith("actions/checkout@")]
     assert checkouts and all(step["with"]["persist-credentials"] is False for step in checkouts)
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
 
 
 @pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
 def test_no_script_of_a_step_is_put_together_from_what_others_write(name: str) -> None:
-    steps = ACTION["runs"]["steps"] if name == "action.yml" else _steps(WORKFLOWS[name])
-    for step in steps:
+    for step in _steps_of(name):
         assert "${{" not in step.get("run", ""), step
 
 
 def test_a_secret_is_given_to_the_checkout_of_the_course_alone() -> None:
-    holders = [step for name in WORKFLOWS for step in _steps(WORKFLOWS[name]) if "secrets." in json.dumps(step)]
+    holders = [step for name in WORKFLOWS for step in _steps_of(name) if "secrets." in json.dumps(step)]
     assert [step["name"] for step in holders] == ["The course, with its hidden checks"]
     assert "secrets." not in json.dumps(ACTION)
 
@@ -166,5 +164,8 @@ def test_actionlint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def _steps(workflow: dict[Any, Any]) -> list[dict[str, Any]]:
-    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+def _steps_of(name: str) -> list[dict[str, Any]]:
+    """Return the steps of the action, or of all jobs of a workflow."""
+    if name == "action.yml":
+        return ACTION["runs"]["steps"]
+    return [step for job in WORKFLOWS[name]["jobs"].values() for step in job["steps"]]
