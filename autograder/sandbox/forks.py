@@ -8,6 +8,7 @@ what is left does not race against a chain of forks.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -16,6 +17,7 @@ import struct
 from autograder.sandbox import processes
 
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV and _SEND
+_SET_FLAGS, _SYNCHRONOUS_WAKE_UP = 0x40082104, 1  # SECCOMP_IOCTL_NOTIF_SET_FLAGS, Linux 6.6
 _NOTIFICATION_BYTES = 80
 _CONTINUE = 1
 
@@ -31,6 +33,9 @@ class ForkGate:
         self._limit = limit
         # So many forks can pass without a look at what is there: one descendant exists, which asks.
         self._spare = limit - 1
+        # Until the request is received a signal interrupts the fork, which a shell with a child takes for a failure.
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(listener, _SET_FLAGS, _SYNCHRONOUS_WAKE_UP)
 
     def fileno(self) -> int:
         """Return the listener, readable when a fork waits."""

@@ -28,7 +28,7 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC000
 _X32_CALLS = 0x40000000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
-_SET_MODE_FILTER, _SPECULATION_ALLOWED, _NEW_LISTENER = 1, 4, 8
+_SET_MODE_FILTER, _SPECULATION_ALLOWED, _NEW_LISTENER, _WAIT_KILLABLE = 1, 4, 8, 32
 
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _CLONE_THREAD, _CLONE_NAMESPACES = 0x00010000, 0x7E020000
@@ -202,7 +202,14 @@ def install(rules: Sequence[Rule]) -> int | None:
     flags = _SPECULATION_ALLOWED
     listens = any(rule.action == NOTIFY for rule in rules)
     if listens:
-        flags |= _NEW_LISTENER
+        # A call that waits is not to be interrupted by a signal: shells take an interrupted fork for a failed one.
+        flags |= _NEW_LISTENER | _WAIT_KILLABLE
     value = _Program(len(packed) // 8, packed)
-    result = linux.call("seccomp", _SET_MODE_FILTER, flags, ctypes.byref(value))
+    try:
+        result = linux.call("seccomp", _SET_MODE_FILTER, flags, ctypes.byref(value))
+    except OSError as error:
+        if not listens or error.errno != errno.EINVAL:
+            raise
+        # Before Linux 5.19 there is no such wait.
+        result = linux.call("seccomp", _SET_MODE_FILTER, flags & ~_WAIT_KILLABLE, ctypes.byref(value))
     return result if listens else None
