@@ -198,9 +198,13 @@ class Compilation(Record):
 
 
 class Answer(Record):
-    """What a model itself gives for the inputs that ``drawn_inputs`` draws with a seed; float32, samples first."""
+    """What a model itself gives for the inputs that ``drawn_inputs`` draws with a seed; float32, samples first.
+
+    ``shape`` is that of one input.
+    """
 
     seed: Count
+    shape: Shape
     values: Array
 
 
@@ -212,8 +216,8 @@ class ModelSnapshot(Record):
     ``{"class_name": ..., "config": model.get_config()}``, None where the model has none (``problem``
     then says why). ``weights`` follow ``weight_shapes``; they are left out (empty) above a size.
     ``trained`` says whether an earlier ``fit`` of this execution touched any of the variables.
-    A model of a class of the notebook's own is told by the layers that it calls, and comes with an ``answer``; one
-    that was not ``built`` states no input shape, whatever its layers were tried with.
+    A model of a class of the notebook's own is told by the layers that it calls where there are such, and comes with an
+    ``answer``; one that was not ``built`` states no input shape, whatever its layers were tried with.
     """
 
     identity: Count

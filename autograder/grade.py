@@ -129,11 +129,16 @@ class Grader:
 
     def _graded(self, submission: Submission, file: Path, student: str) -> report.Report:
         from autograder.checks import points, session
+        from autograder.pictures import attach
 
         execution = self.execute(submission)
         context = session.Context(cells=submission.cells, store=self._store)
         results = session.run(self.assignment, execution.evidence, context)
-        questions = points.questions(self.assignment, results, submission.alignment)
+        questions = attach(
+            points.questions(self.assignment, results, submission.alignment),
+            execution.evidence.figures,
+            {cell.index: cell.question for cell in submission.cells},
+        )
         waiting = sum(question.awaiting_review for question in questions)
         seen = observe(submission, execution.evidence)
         return report.Report(

@@ -36,7 +36,6 @@ class Judged:
     failed: frozenset[str]
     waiting: frozenset[str]
     differences: tuple[str, ...]
-    unsettled: str = ""
 
     @property
     def expected(self) -> frozenset[str]:
@@ -89,14 +88,13 @@ def interval(count: int, trials: int) -> tuple[float, float]:
     return 1 - upper_bound(trials - count, trials, one_sided), upper_bound(count, trials, one_sided)
 
 
-def judge(graded: Any, unsettled: Mapping[str, str]) -> Judged:
-    """Compare the report of a variant with what is expected; ``unsettled`` says of some why that proves nothing yet."""
+def judge(graded: Any) -> Judged:
+    """Compare the report of a variant with what is expected."""
     return Judged(
         graded.variant,
         failed=frozenset(graded.ended("failed")),
         waiting=frozenset(graded.ended("needs_review", "skipped")),
         differences=tuple(graded.differences),
-        unsettled=unsettled.get(graded.variant.student, graded.variant.pending),
     )
 
 
@@ -123,11 +121,8 @@ def _cell(count: int, trials: int) -> str:
 def regressions(judged: Sequence[Judged]) -> Iterator[str]:
     """Yield what must not be: differences from what is expected, and more to review than is allowed."""
     for one in judged:
-        if one.variant.pending and not one.differences:
-            yield f"{one.variant.name}: is as expected now; take out that it is pending"
-        elif not one.unsettled:
-            yield from (f"{one.variant.name}: {difference}" for difference in one.differences)
-    right = [one for one in judged if one.variant.right and not one.variant.pending]
+        yield from (f"{one.variant.name}: {difference}" for difference in one.differences)
+    right = [one for one in judged if one.variant.right]
     share = sum(is_waiting(one, "") for one in right) / max(1, len(right))
     if share > MOST_TO_REVIEW:
         yield f"{share:.1%} of the right submissions wait for a person; {MOST_TO_REVIEW:.0%} are allowed"
@@ -156,21 +151,12 @@ def figures(judged: Sequence[Judged], questions: Sequence[str], reports: Sequenc
             judged,
             lambda one: not one.variant.right and is_caught_elsewhere(one, ""),
         ),
-        *_named(
-            "Not settled: the grader does otherwise than they expect, or that is not agreed",
-            judged,
-            lambda one: bool(one.unsettled and one.differences),
-        ),
     ]
     return "\n".join(text).rstrip()
 
 
 def _named(heading: str, judged: Sequence[Judged], chosen: Callable[[Judged], bool]) -> list[str]:
-    names = [
-        f"- {one.variant.name}{f' (not settled: {one.unsettled})' if one.unsettled else ''}"
-        for one in judged
-        if chosen(one)
-    ]
+    names = [f"- {one.variant.name}" for one in judged if chosen(one)]
     return [f"{heading}: {len(names) or 'none'}.", *(["", *names] if names else []), ""]
 
 
@@ -186,8 +172,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="accuracy-") as made:
         folder = arguments.folder or Path(made)
         graded = grading.grade(grading.variants(), folder, apart=arguments.apart, jobs=arguments.jobs)
-    unsettled = importlib.import_module("corpus.unsettled").UNSETTLED
-    judged = [judge(one, unsettled) for one in graded.values()]
+    judged = [judge(one) for one in graded.values()]
     reports = list({one.report["student"]: one.report for one in graded.values()}.values())
     questions = [question["id"] for question in reports[0]["questions"] if question["checks"]]
     put(PAGE, figures(judged, questions, reports))

@@ -27,7 +27,8 @@ from autograder.evidence import (
 if TYPE_CHECKING:
     from keras import Sequential
 
-    from autograder.models.description import ModelDescription
+    from autograder.models.description import ModelDescription, Unrecognised
+    from autograder.models.rebuild import WeightsMismatch
     from autograder.sandbox.job import PlannedCell
 
 NOT_ANSWERED = "Not answered."
@@ -46,16 +47,49 @@ class SubmittedModel:
     def description(self) -> ModelDescription:
         """The layers; ends the check when they can not be read (review) or are not those of its weights (failed)."""
         from autograder.models.description import Unrecognised
+        from autograder.models.rebuild import WeightsMismatch
+
+        match self._described:
+            case Unrecognised() as error:
+                known = f"This model has something that the grader does not know ({error.reason})"
+                review(f"{known}: a person will look at it.")
+            case WeightsMismatch() as error:
+                fail(f"The weights of this model do not belong to its layers: {error.reason}.")
+            case description:
+                return description
+
+    @cached_property
+    def _described(self) -> ModelDescription | Unrecognised | WeightsMismatch:
+        from autograder.models.description import Unrecognised
         from autograder.models.rebuild import WeightsMismatch, describe
 
         try:
             return describe(self.snapshot)
-        except Unrecognised as error:
-            review(
-                f"This model has something that the grader does not know ({error.reason}): a person will look at it."
-            )
-        except WeightsMismatch as error:
-            fail(f"The weights of this model do not belong to its layers: {error.reason}.")
+        except (Unrecognised, WeightsMismatch) as error:
+            return error
+
+    @property
+    def answered(self) -> tuple[tuple[int, ...] | None, tuple[int, ...]] | None:
+        """The shapes of one input and one output as the model itself told them, where its layers can not be read.
+
+        They are those of what it gave for drawn inputs; of a model that consists of Keras's classes, Keras's word.
+        """
+        from autograder.models.description import Unrecognised
+
+        if not isinstance(self._described, Unrecognised):
+            return None
+        told, built = self.snapshot.answer, self.snapshot.built
+        if told is not None:
+            return (tuple(told.shape) if built else None), tuple(told.values.shape[1:])
+        shapes = [_without_samples(shape) for shape in (self.snapshot.input_shape, self.snapshot.output_shape)]
+        if self.snapshot.problem or shapes[1] is None:
+            return None
+        return shapes[0], shapes[1]
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of one input, None where the model states none; ends the check when nothing is known of it."""
+        return self.description.input_shape if self.answered is None else self.answered[0]
 
     @cached_property
     def keras(self) -> Sequential:
@@ -224,6 +258,13 @@ class Submitted:
         if self.cells_of(question) - {cell.index for cell in self.evidence.cells}:
             review(f"There is no {_bare(what)}: the notebook ended before this cell did. A person will look at it.")
         fail(f"There is no {_bare(what)}.")
+
+
+def _without_samples(shape: object) -> tuple[int, ...] | None:
+    """Return a shape that Keras told without its axis of samples; None when it is no single, settled one."""
+    if not isinstance(shape, list) or len(shape) < 2 or not all(type(side) is int for side in shape[1:]):
+        return None
+    return tuple(shape[1:])
 
 
 def _bound_by_import(source: str, package: str) -> set[str]:

@@ -17,6 +17,7 @@ SCHEMA_VERSION: Literal[1] = 1
 
 Text = Annotated[str, AfterValidator(clean)]
 Line = Annotated[str, AfterValidator(one_line)]
+Png = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=400_000)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CheckStatus = Literal["passed", "failed", "needs_review", "skipped"]
@@ -47,7 +48,8 @@ class Question(Part):
     """The outcome of one question; ``score`` holds what machines decided.
 
     ``found_by`` tells how sure it is which cell answers it: by the notebook's own marks, by the text around, by its
-    place alone; "none" where no cell is its own, and names and records decide.
+    place alone; "none" where no cell is its own, and names and records decide. ``pictures`` (PNG in base64) are drawn
+    by the grader from what was given to matplotlib, where a person has to look at it.
     """
 
     id: Line
@@ -58,6 +60,7 @@ class Question(Part):
     awaiting_review: Points = 0.0
     found_by: FoundBy = "metadata"
     checks: tuple[Check, ...] = ()
+    pictures: tuple[Png, ...] = ()
 
 
 class Cell(Part):

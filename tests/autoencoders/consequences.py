@@ -12,6 +12,9 @@ from autograder.models.compilation import normalise_loss
 
 IMAGE = [28, 28, 1]
 
+# The bound is the grader's: the same cell may run on the student's machine.
+OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError")
+
 # A model that is compiled with one of these can not learn images, whatever is right about the rest.
 LOSSES_THAT_DO_NOT_TRAIN = ("classification", "missing", "unknown")
 
@@ -63,6 +66,8 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
             review(
                 f"Your cell uses {name}, which a later cell defines: run from top to bottom, it stops, and {missing}."
             )
+        if error.type in OUT_OF_MEMORY:
+            review(f"Your cell needs more memory than the grader gives, so {missing}. A person will look at it.")
         fail(f"Your cell stopped with {error.type} ({_short(error.message)}), so {missing}.")
     outcomes = {cell.index: cell.status for cell in submitted.evidence.cells}
     # The visible check below an answer stops where there is nothing to judge: that says nothing of the answer's cell.

@@ -1,6 +1,7 @@
 """What a builder of the student gives for several latent dimensions, compared with the statement's layers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from statement import IMAGE
 
@@ -14,12 +15,22 @@ LABELS = ("latent-2", "drawn-1", "drawn-2")
 
 @dataclass(frozen=True)
 class Design:
-    """One builder: its models by latent dimension, how each is aligned with the statement, and where it raised."""
+    """One builder: its models by latent dimension, the statement's layers, and where it raised."""
 
     builder: str
     models: dict
-    alignments: dict
+    expected: tuple
     errors: dict
+
+    @cached_property
+    def alignments(self):
+        """How each model is aligned with the statement; ends the check where the layers can not be read."""
+        return {dimension: align(model.description.layers, self.expected) for dimension, model in self.models.items()}
+
+    @property
+    def answered(self):
+        """The output shapes by latent dimension of the models that told them because their layers can not be read."""
+        return {dimension: model.answered[1] for dimension, model in self.models.items() if model.answered}
 
     @property
     def layers(self):
@@ -63,7 +74,7 @@ class Design:
     def in_words(self, sentence, dimension):
         """Add the latent dimension where the sentence does not hold for each of them."""
         text = sentence[:1].upper() + sentence[1:]
-        return text if dimension == next(iter(self.alignments)) else f"{text} (with {self.builder}({dimension}))"
+        return text if dimension == next(iter(self.models)) else f"{text} (with {self.builder}({dimension}))"
 
 
 def _is_half_of_a_replacement(extra, alignment):
@@ -91,8 +102,7 @@ def design_of(submitted, question, builder, expected):
             errors[dimension] = f"raised {error_sentence(value.error)}"
         elif value.kind != "missing":
             errors[dimension] = "returned no model."
-    alignments = {dimension: align(model.description.layers, expected) for dimension, model in models.items()}
-    return Design(name, models, alignments, errors)
+    return Design(name, models, tuple(expected), errors)
 
 
 def built_model(submitted, question):
@@ -118,8 +128,8 @@ def named_model(submitted, question, label, earlier):
 
 def require_fitting(encoder, decoder):
     """Skip when the student's two models can not be chained: that was paid where they were built."""
-    sizes = size_of(encoder, IMAGE, because="build-encoder"), decoder.description.input_shape
-    if encoder.description.input_shape not in (IMAGE, None):
+    sizes = size_of(encoder, IMAGE, because="build-encoder"), decoder.input_shape
+    if encoder.input_shape not in (IMAGE, None):
         skip("Your encoder does not take images, so the two can not be chained.", because="build-encoder")
     if sizes[1] is not None and sizes[0] != sizes[1]:
         because = "build-encoder" if sizes[0] != (2,) else "build-decoder"
@@ -128,6 +138,8 @@ def require_fitting(encoder, decoder):
 
 def size_of(model, default_input, because):
     """Return the output shape of a model; where it states no input shape, of what it gives for the default one."""
+    if model.answered is not None:
+        return model.answered[1]
     description = model.description
     try:
         return output_shape(description, description.input_shape or default_input)

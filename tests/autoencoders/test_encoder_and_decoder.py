@@ -44,7 +44,7 @@ def decoder_design(submitted):
 def test_input_shape_of_encoder(encoder_design):
     """The first layer receives the input shape (28, 28, 1)."""
     for dimension, model in encoder_design.models.items():
-        found = model.description.input_shape
+        found = model.input_shape
         if found != IMAGE:
             fail(encoder_design.in_words(f"input shape (28, 28, 1) expected, {found or 'none'} found.", dimension))
 
@@ -100,6 +100,12 @@ def test_dense_layer_of_encoder(encoder_design):
 def test_latent_dimension_of_encoder(encoder_design):
     """The last layer has as many neurons as latent_dimension says, whatever its value."""
     encoder_design.require_every_dimension()
+    for dimension, shape in encoder_design.answered.items():
+        if shape != (dimension,):
+            fail(f"{encoder_design.builder}({dimension}) gives values of shape {shape}; ({dimension},) expected.",
+                 finding="fixed-latent-dimension")  # fmt: skip
+    if encoder_design.answered:
+        return
     last = encoder_design.found("dense layer")
     if not last:
         skip("There is no dense layer, whose neurons could be counted.", because="build-encoder")
@@ -150,7 +156,7 @@ def test_encoder_is_built_by_the_function(submitted):
 def test_input_shape_of_decoder(decoder_design):
     """The dense layer receives an input shape of one axis."""
     for dimension, model in decoder_design.models.items():
-        found = model.description.input_shape
+        found = model.input_shape
         if found is None or len(found) != 1:
             expected = "input shape (latent_dimension,) expected"
             fail(decoder_design.in_words(f"{expected}, {found or 'none'} found.", dimension))
@@ -187,7 +193,7 @@ def test_latent_dimension_of_decoder(decoder_design):
     """The input is as long as latent_dimension says, whatever its value."""
     decoder_design.require_every_dimension()
     for dimension, model in decoder_design.models.items():
-        found = model.description.input_shape
+        found = model.input_shape
         if found != (dimension,):
             fail(f"{decoder_design.builder}({dimension}) takes inputs of shape {found}; ({dimension},) expected.",
                  finding="fixed-latent-dimension")  # fmt: skip
@@ -213,8 +219,8 @@ def test_decoder_takes_two_numbers(submitted):
     """The model named decoder has a latent dimension of 2."""
     model = named_model(submitted, "decoder-size", "decoder", [BUILD_DECODER])
     built = built_model(submitted, "build-decoder")
-    found = model.description.input_shape
-    if found not in ((2,), None if built is None else built.description.input_shape):
+    found = model.input_shape
+    if found not in ((2,), None if built is None else built.input_shape):
         fail(f"decoder takes inputs of shape {found}: (2,) expected.")
 
 
@@ -245,7 +251,7 @@ def test_autoencoder_is_the_chain(submitted):
 def test_autoencoder_goes_from_image_to_image(submitted):
     """Images of shape (28, 28, 1) go in, images of the same shape come out."""
     model = chained(submitted)
-    found = model.description.input_shape
+    found = model.input_shape
     if found not in (IMAGE, None):
         fail(f"autoencoder takes inputs of shape {found}: (28, 28, 1) expected.")
     size = size_of(model, IMAGE, because="build-decoder")

@@ -278,7 +278,7 @@ def _judge_part(submitted, drawn, denoised):
         return
     if len(known) < 0.5 * len(denoised.matches.known):
         review("The grader could not tell which images were denoised. A person will look at them.")
-    assert broken(submitted, "load-data"), "Training images are denoised; images of the test set are asked for."
+    assert broken(submitted, "load-data"), "Images of the test set are asked for; these look like training images."
     review("The grader could not tell which images were denoised. A person will look at them.")
 
 

@@ -18,7 +18,7 @@ CHECK, OTHER = "build-encoder/second-convolution", "build-encoder/first-convolut
 
 
 def judged(variant, failed=(), waiting=(), differences=()):
-    return accuracy.Judged(variant, frozenset(failed), frozenset(waiting), tuple(differences), variant.pending)
+    return accuracy.Judged(variant, frozenset(failed), frozenset(waiting), tuple(differences))
 
 
 def a_right_one(name="right", failed=(), waiting=(), **more):
@@ -74,11 +74,6 @@ def test_more_than_three_percent_to_review_is_a_regression_even_where_it_was_exp
     few = [waits, *(a_right_one() for _ in range(40))]
     assert list(accuracy.regressions(few)) == []
     assert "3%" in "".join(accuracy.regressions([*few, waits]))
-
-
-def test_what_is_pending_is_no_regression_until_it_is_mended():
-    assert list(accuracy.regressions([a_right_one(failed=[CHECK], pending="not yet"), a_right_one()])) == []
-    assert "take out" in "".join(accuracy.regressions([a_right_one(pending="not yet")]))
 
 
 @pytest.mark.parametrize(

@@ -667,19 +667,34 @@ class Dense(layers.Dense):
 
 
 UNKNOWN = {
-    "a subclassed model": OwnModel,
-    "a Lambda layer": encoder((6, lambda d: [layers.Lambda(lambda x: x), layers.Flatten()])),
-    "a class of one's own": encoder((7, lambda d: Dense(d, activation="tanh"))),
+    "a subclassed model": (OwnModel, 0.0),
+    # Its shapes are told: those of what goes in and what comes out.
+    "a Lambda layer": (encoder((6, lambda d: [layers.Lambda(lambda x: x), layers.Flatten()])), 3.0),
+    "a class of one's own": (encoder((7, lambda d: Dense(d, activation="tanh"))), 3.0),
 }
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_what_is_not_known_waits_for_a_person(graded, course, name):
-    results = graded(Work(UNKNOWN[name]))
+    build, known = UNKNOWN[name]
+    results = graded(Work(build))
     assert not_passed(results, "failed") == set()
-    assert score_of(course, results, "build-encoder") == (0.0, 15.0, "needs_review")
+    assert score_of(course, results, "build-encoder") == (known, 15.0 - known, "needs_review")
     assert score_of(course, results, "autoencoder") == (0.0, 4.0, "needs_review")
     assert score_of(course, results, "build-decoder") == (15.0, 0.0, "passed")
+
+
+@pytest.mark.parametrize(
+    ("build", "check", "says"),
+    [
+        (encoder((7, lambda d: Dense(3, activation="tanh"))), "latent-dimension-of-encoder", "(3,); (2,) expected"),
+        (encoder((0, lambda d: Input((32, 32, 1))), (7, lambda d: Dense(d))), "input-shape-of-encoder", "(32, 32, 1)"),
+    ],
+)
+def test_a_shape_that_is_wrong_is_seen_where_layers_can_not_be_read(graded, build, check, says):
+    results = graded(Work(build))
+    assert not_passed(results, "failed") == {check}
+    assert says in next(result.message for result in results if result.id == f"build-encoder/{check}")
 
 
 def test_weights_that_do_not_belong_to_the_layers_are_no_right_answer(course):

@@ -181,6 +181,27 @@ def test_a_model_that_can_not_be_taken_apart_is_for_a_person(name):
         _ = SubmittedModel(snapshot_of(make())).description
 
 
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer")
+@pytest.mark.parametrize("name", LEFT)
+def test_one_that_can_not_be_taken_apart_tells_its_shapes_where_it_can_be_called(name):
+    shapes = {"never built": None, "a call that raises": None, "a Lambda": ((2,), (2,))}
+    assert SubmittedModel(snapshot_of(LEFT[name][0]())).answered == shapes.get(name, (IMAGE, (2,)))
+
+
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer")
+def test_what_a_model_gives_beyond_an_array_of_a_bounded_size_is_no_answer():
+    class Many(Encoder):
+        def call(self, images):
+            return [images, images]
+
+    class Large(Encoder):
+        def call(self, images):
+            return ops.zeros((len(images), 10**6))
+
+    for kind in (Many, Large):
+        assert SubmittedModel(snapshot_of(built(kind()))).answered is None
+
+
 def test_one_that_was_never_built_is_tried_with_the_shape_of_the_statement_and_states_none():
     description = describe(snapshot_of(Encoder(), shape=IMAGE))
     assert [layer.kind for layer in description.layers] == ENCODER

@@ -80,15 +80,17 @@ class ModelTable:
             return last[1]
         record = self._record(model, identity, weights, layers) | {"built": built}
         answer = None
-        if layers is not None:
-            answer = _quietly(lambda: taking_apart.answer(model, layers, self._seed), None)
-            problem = problem if answer is not None else f"{_OWN}, which can not be called on images"
+        if layers is not None or problem:
+            answer = _quietly(lambda: _answer(model, layers, shape, self._seed), None)
+            problem = problem if answer is not None or problem else f"{_OWN}, which can not be called on images"
         record["problem"] = problem or record["problem"]
         digest = hashlib.blake2b(state, digest_size=16)
         digest.update(json.dumps(record, sort_keys=True).encode())
         key = digest.digest()
         if key not in self._sent:
-            told = None if answer is None else (self._seed, answer)
+            if answer is not None:
+                record["answer"] = {"seed": self._seed, "shape": list(answer[0])}
+            told = None if answer is None else answer[1]
             self._sent[key] = self._channel.row("model", lambda blobs: _with_arrays(record, weights, told, blobs))
         self._last[identity] = (state, self._sent[key])
         return self._sent[key]
@@ -153,6 +155,14 @@ def _taken_apart(model: Any, shape: tuple[int, ...] | None) -> tuple[Any, str]:
         return None, f"{_OWN}, {text(reason, 150)}"
 
 
+def _answer(
+    model: Any, layers: Any, shape: tuple[int, ...] | None, seed: int
+) -> tuple[tuple[int, ...], np.ndarray[Any, Any]] | None:
+    """Return the shape of one input and what a model gives for drawn ones; None where no shape is known."""
+    inputs = tuple(layers.input_shape[1:]) if layers is not None else taking_apart.built_for(model) or shape
+    return None if inputs is None else (inputs, taking_apart.answer(model, inputs, seed))
+
+
 def _still(layers: Any, model: Any) -> bool:
     return bool(_quietly(lambda: taking_apart.same_weights(layers, model), False))
 
@@ -188,11 +198,11 @@ def _shape(variable: Any) -> list[int]:
 def _with_arrays(
     record: dict[str, Any],
     weights: list[tuple[Any, np.ndarray[Any, Any] | None]],
-    answer: tuple[int, np.ndarray[Any, Any]] | None,
+    answer: np.ndarray[Any, Any] | None,
     blobs: Blobs,
 ) -> dict[str, Any]:
     if answer is not None:
-        record = {**record, "answer": {"seed": answer[0], "values": blobs.add(answer[1])}}
+        record = {**record, "answer": {**record["answer"], "values": blobs.add(answer)}}
     values = [array for _, array in weights if array is not None]
     if len(values) != len(weights):
         return {**record, "weights": []}

@@ -19,6 +19,7 @@ from keras.src.models.functional import Functional
 from autograder.evidence import drawn_inputs
 
 NEVER_BUILT = "never built for an input"
+_MOST_VALUES = 200_000
 # What a class of one's own is derived from when it only arranges other layers; a kind of convolution is none of these.
 _BASES = ("Layer", "Model", "Sequential", "Functional")
 
@@ -42,7 +43,7 @@ def take_apart(model: Any, shape: tuple[int, ...] | None) -> Any:
 
     Raises NotTaken, or whatever the student's ``call`` raises.
     """
-    shape = _built_for(model) or shape
+    shape = built_for(model) or shape
     if shape is None:
         raise NotTaken(NEVER_BUILT)
     with _inlined():
@@ -61,13 +62,21 @@ def same_weights(layers: Any, model: Any) -> bool:
     return {id(one) for one in layers.weights} == {id(one) for one in model.weights}
 
 
-def answer(model: Any, layers: Any, seed: int) -> np.ndarray[Any, Any]:
-    """Return what a model itself, and not its layers, gives for inputs drawn with a seed; float32."""
+def answer(model: Any, shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
+    """Return what a model itself, and not its layers, gives for inputs of a shape drawn with a seed; float32.
+
+    Raises NotTaken where that is no array of numbers for each input, or too many of them.
+    """
+    inputs = drawn_inputs(seed, shape)
     with _unrecorded():
-        return np.asarray(model(drawn_inputs(seed, tuple(layers.input_shape[1:]))), np.float32)
+        given = model(inputs)
+        values = np.asarray(given, np.float32)
+    if isinstance(given, (list, tuple, dict)) or values.ndim < 2 or len(values) != len(inputs) or values.size > _MOST_VALUES:
+        raise NotTaken("which gives no array of numbers for each input")
+    return values
 
 
-def _built_for(model: Any) -> tuple[int, ...] | None:
+def built_for(model: Any) -> tuple[int, ...] | None:
     """Return the shape of the inputs, without samples, that a model was built for; None where it was not."""
     if not model.built:
         return None

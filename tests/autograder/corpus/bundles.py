@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from corpus.unsettled import UNSETTLED
-from corpus.variant import Edited, Variant, reference_answers
+from corpus.variant import Answer, Edited, Variant, reference_answers
 
 MOST = 7
 # What is drawn is told by the images that it shows, so images or noise that are wrong come first.
@@ -79,18 +78,18 @@ def _reached(variant: Variant) -> set[str]:
     wrong = {check.partition("/")[0] for check in variant.fails or variant.waits}
     stops = not {check.partition("/")[0] for check in (*variant.skips, *variant.waits)} <= wrong
     reached = [REACHES.get(question, ()) for question in wrong] if stops else []
+    # The grader trains what was built as it was compiled.
+    reached += [("build-encoder", "build-decoder")] if "compile" in wrong else []
     reached += [NOISE_REACHES] if NOISE in variant.fails else []
     reached += [IMAGES_REACH] if "load-data" in wrong else []
     return {other for others in reached for other in (reference_answers() if others is None else others)}
 
 
 def _stays_alone(variant: Variant) -> bool:
-    """Tell whether a variant is more than changed answers."""
+    """Tell whether a variant is more than changed answers, or leaves to others' answers what name or size is meant."""
+    if any("latent-dimension-of" in check for check in variant.fails):
+        return True
+    if any(isinstance(change, Answer) and not change.source for change in variant.changes):
+        return True
     edits = any(isinstance(change, Edited) for change in variant.changes)
-    return (
-        edits
-        or variant.written is not None
-        or variant.suffix != ".ipynb"
-        or bool(variant.pending)
-        or variant.student in UNSETTLED
-    )
+    return edits or variant.written is not None or variant.suffix != ".ipynb"

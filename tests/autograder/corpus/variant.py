@@ -122,8 +122,7 @@ class Variant:
     checks to a part of the reason why a person decides, ``skips`` maps checks to the question that is to blame.
     ``says`` are parts of sentences that the student must read somewhere in the report; ``mentions`` are findings of
     notes, which cost nothing. ``without`` are questions whose answers are left out, where the change can not matter for
-    them and they take long: they lose all their points. ``pending`` says why the grader does not yet do what is
-    expected here.
+    them and they take long: they lose all their points.
     """
 
     name: str
@@ -137,7 +136,6 @@ class Variant:
     without: Sequence[str] = ()
     suffix: str = ".ipynb"
     written: Callable[[Notebook], str] | None = None
-    pending: str = ""
 
     @property
     def student(self) -> str:

@@ -136,6 +136,12 @@ VARIANTS = no_sweep(
         "the number of neurons is computed by NumPy and made an integer",
         Replaced("build-decoder", "7 * 7 * 8", "int(np.prod((7, 7, 8)))"),
     ),
+    right(
+        "a shape is asked of the backend, as in Keras 2",
+        Replaced(
+            "build-decoder", "    return", "    print(keras.backend.int_shape(Input((latent_dimension,))))\n    return"
+        ),
+    ),
     right("the number of neurons is written out", Replaced("build-decoder", "7 * 7 * 8", "392")),
     right(
         "the shape in the middle is a list of names",

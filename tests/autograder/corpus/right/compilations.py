@@ -47,6 +47,10 @@ def compile_autoencoder(model):
 """,
         ),
     ),
+    right(
+        "the optimizer has a decay, which Keras 3 only warns of",
+        Replaced("compile", 'optimizer="adam"', "optimizer=keras.optimizers.Adam(decay=1e-5)"),
+    ),
     right("several steps are taken at once", Replaced("compile", LOSS, 'loss="mse", steps_per_execution=10')),
 )
 VARIANTS += [

@@ -220,6 +220,7 @@ VARIANTS = [
     right("the notebook is a script with prompts", suffix=".py", written=_prompts),
     right("the notebook is a script with percent signs", suffix=".py", written=_percent),
     document("all definitions are in one cell at the top", _helpers_at_the_top),
+    document("small cells of trial stand between all the others", _between),
     document("given cells were deleted by mistake", _given_cell_changed),
 ]
 VARIANTS += no_sweep(
@@ -235,7 +236,6 @@ VARIANTS += no_sweep(
     document("the grade cells were deleted", _without("grade")),
     document("the statements were deleted", _without("statement")),
     document("everything locked was deleted but the answers", _without("statement", "sanity", "grade")),
-    document("small cells of trial stand between all the others", _between),
     document("the notebook has the first minor format", _of_the_first_format),
     document("sources are texts instead of lists", _sources_are_texts),
     document("lines end as on Windows", _windows_line_ends),

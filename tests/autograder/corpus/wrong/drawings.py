@@ -150,7 +150,11 @@ VARIANTS = [
     noise("without its factor", "{0} + np.random.normal(size={0}.shape)"),
     noise("uniform", "{0} + noise_factor * np.random.uniform(size={0}.shape)"),
     noise("uniform around 0", "{0} + noise_factor * np.random.uniform(-1, 1, size={0}.shape)"),
-    noise("multiplied", "{0} * noise_factor * np.random.normal(size={0}.shape)"),
+    noise(
+        "multiplied",
+        "{0} * noise_factor * np.random.normal(size={0}.shape)",
+        waits={PAIRS: "could not tell what they show"},
+    ),
     noise("none at all", "{0}.copy()", others={PAIRS: Lost(says="Only original images are drawn")}),
     wrong(
         "noise, another factor",
@@ -204,7 +208,7 @@ VARIANTS = [
     wrong(
         "denoised, training images",
         Replaced("denoised-images", "X_test_noisy[:8]", "X_train_noisy[:8]"),
-        fails={OF_THE_TEST_SET: Lost(says="Training images are denoised")},
+        fails={OF_THE_TEST_SET: Lost(says="these look like training images")},
     ),
     wrong(
         "denoised, beside other noisy images",
@@ -224,6 +228,6 @@ VARIANTS = [
     wrong(
         "denoised, images upside down",
         Replaced("denoised-images", "X_test_noisy[:8]", "X_test_noisy[:8, ::-1]"),
-        fails={}, waits={OF_THE_TEST_SET: "which images were denoised"},
+        fails={OF_THE_TEST_SET: Lost(says="Images of the test set are asked for")},
     ),
 ]  # fmt: skip
