@@ -29,6 +29,7 @@ from autograder.report.formats import FORMATS
 from autograder.report.model import Execution, Fault, Question, Report, Submission
 from autograder.report.text import folder_name, one_line
 from autograder.sandbox.limits import Limits
+from autograder.store import Store, most_bytes
 from autograder.submission.notebook import read_file
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
     from autograder.sandbox.isolation import choose
     from autograder.sandbox.supervisor import Sandbox
 
-    backend = choose(settings.isolation)
+    backend, bound = choose(settings.isolation), most_bytes()
     log = results.out / LOG_FILE
     went_well = True
     limits = settings.limits(assignment)
@@ -118,6 +119,7 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
                     results.add(todo[event.task], report)
                 else:
                     _handle(event, todo, results)
+    Store().prune(bound)
     if went_well:
         # Nothing but the greetings of libraries is in it.
         # Another batch into the same folder may have been quicker.

@@ -141,6 +141,7 @@ def _parser() -> _Parser:
     _add_release(commands)
     _add_doctor(commands)
     _add_calibrate(commands)
+    _add_cache(commands)
     return parser
 
 
@@ -150,6 +151,7 @@ def _add_command(
     name: str,
     text: str,
     examples: str,
+    of_course: bool = True,
 ) -> _Parser:
     summary = text.partition(":")[0]
     parser = commands.add_parser(
@@ -162,12 +164,13 @@ def _add_command(
         allow_abbrev=False,
     )
     parser.set_defaults(run=run, parser=parser)
-    parser.add_argument(
-        "--course",
-        type=_path,
-        metavar="DIR",
-        help="the folder that holds source/ and tests/ (default: this one or the nearest above it)",
-    )
+    if of_course:
+        parser.add_argument(
+            "--course",
+            type=_path,
+            metavar="DIR",
+            help="the folder that holds source/ and tests/ (default: this one or the nearest above it)",
+        )
     return parser
 
 
@@ -261,6 +264,32 @@ def _add_calibrate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument(
         "--jobs", type=_positive, default=1, metavar="N", help="how many designs at a time (default: 1)"
+    )
+
+
+def _add_cache(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _add_command(
+        commands,
+        _cache,
+        "cache",
+        "Show or tidy the cache: reports, executions and trainings, none of which is done twice.",
+        "  autograder cache\n  autograder cache prune --to 2G\n  autograder cache clear --kind execution\n",
+        of_course=False,
+    )
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("show", "prune", "clear"),
+        default="show",
+        help="show what is kept; prune what was not used for longest; clear it (default: show)",
+    )
+    parser.add_argument(
+        "--to",
+        metavar="SIZE",
+        help="prune: how much to keep, as 500M or 8G (default: AUTOGRADER_CACHE_LIMIT, else 8G)",
+    )
+    parser.add_argument(
+        "--kind", choices=("report", "execution", "training", "calibration"), help="clear: one kind alone"
     )
 
 
@@ -382,6 +411,31 @@ def _calibrate(options: argparse.Namespace) -> int:
     _say(f"wrote {assignment.tests / 'calibration.json'}")
     _show(table + "\n")
     return 0
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from autograder.store import Store, bytes_of, most_bytes
+
+    for option, action in (("to", "prune"), ("kind", "clear")):
+        if getattr(options, option) is not None and options.action != action:
+            raise InputError(f"--{option} belongs to autograder cache {action}")
+    store = Store()
+    bound = most_bytes() if options.to is None else bytes_of(options.to)
+    if options.action == "prune":
+        removed = store.prune(bound)
+        _show(f"removed {removed.entries} entries, {_megabytes(removed.bytes)}\n")
+    elif options.action == "clear":
+        _show(f"removed {store.clear(options.kind)} entries\n")
+    else:
+        sizes = store.sizes()
+        rows = [f"{kind:<12}{size.entries:>8} entries{_megabytes(size.bytes):>14}" for kind, size in sizes.items()]
+        total = _megabytes(store.size().bytes)
+        _show("\n".join([f"in {store.root}", *rows, f"{total} of at most {_megabytes(bound)}"]) + "\n")
+    return 0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
 
 
 def _exit_code(summary: Summary, has_problems: bool, fail_under: float | None) -> int:

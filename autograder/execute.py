@@ -20,8 +20,8 @@ from autograder.submission.reading import Submission
 
 if TYPE_CHECKING:
     from autograder.evidence import Evidence
+    from autograder.executions import Runs
     from autograder.sandbox.job import Job, Outcome
-    from autograder.sandbox.supervisor import Sandbox
 
 _SPENT = ("cpu_seconds", "wall_seconds")
 
@@ -40,7 +40,7 @@ class Execution:
 
 
 def execute(
-    sandbox: Sandbox,
+    sandbox: Runs,
     assignment: Assignment,
     submission: Submission,
     training: Training,
@@ -85,7 +85,7 @@ def _is_open(execution: Execution) -> bool:
     return any(cell >= min(spared, default=math.inf) for cell in stopped)
 
 
-def _run(sandbox: Sandbox, job: Job, submission: Submission, limits: Limits) -> Execution:
+def _run(sandbox: Runs, job: Job, submission: Submission, limits: Limits) -> Execution:
     """Run, and after a death run again with less: first without the guilty cell's statements, then definitions only."""
     from autograder import evidence as schema
 

@@ -29,6 +29,7 @@ from autograder.submission.reading import Submission, read
 
 if TYPE_CHECKING:
     from autograder.evidence import Evidence
+    from autograder.executions import KeptExecutions
     from autograder.sandbox.supervisor import Sandbox
 
 _CUT = "Printed more than"
@@ -76,6 +77,7 @@ class Grader:
         self.limits = settings.limits(assignment)
         self._server = server
         self._sandbox: Sandbox | None = None
+        self._kept: KeptExecutions | None = None
         self._store = Store()
         self._course_digest = course_digest(assignment)
 
@@ -120,12 +122,20 @@ class Grader:
         return graded
 
     def execute(self, submission: Submission) -> Execution:
-        """Run a submission in the sandbox and return what came out, parsed."""
+        """Run a submission in the sandbox, or take what was kept of its execution; return what came out, parsed."""
+        from autograder.executions import KeptExecutions
+
+        if self._kept is None:
+            settings = self.settings
+            self._kept = KeptExecutions(
+                self._started, self._store, self.assignment, self.limits, settings.isolation, settings.use_cache
+            )
+        return execute(self._kept, self.assignment, submission, self.settings.training, self.limits, self.settings.lane)
+
+    def _started(self) -> Sandbox:
         self.start()
         assert self._sandbox is not None
-        return execute(
-            self._sandbox, self.assignment, submission, self.settings.training, self.limits, self.settings.lane
-        )
+        return self._sandbox
 
     def _graded(self, submission: Submission, file: Path, student: str) -> report.Report:
         from autograder.checks import points, session

@@ -1,7 +1,7 @@
 """Content-addressed results on disk, so that the same work is never done twice.
 
-A result is plain JSON under ``root/kind/ab/abcdef....json``; its key is the digest of everything
-that it depends on. Entries are written atomically and carry their own digest: a damaged one counts
+A result is plain JSON under ``root/kind/ab/abcdef....json``, or bytes under ``....bin``; its key is the digest of
+everything that it depends on. Entries are written atomically and carry their own digest: a damaged one counts
 as absent and is removed. A cache that can not be written costs time, never a grade.
 """
 
@@ -15,18 +15,22 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from autograder.errors import InputError
 
 FORMAT = 1
 ENTRY_BYTES_LIMIT = 256 * 1024 * 1024
 LOCKS = ".locks"
+USUAL_BYTES = 8 * 1024**3
+"""What a store may hold unless ``AUTOGRADER_CACHE_LIMIT`` says otherwise."""
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_Value = TypeVar("_Value")
 _log = logging.getLogger(__name__)
 
 
@@ -77,38 +81,38 @@ class Store:
 
     def get(self, kind: str, key: str) -> Any | None:
         """Return the value that was put under ``kind`` and ``key``, or None where there is no sound one."""
-        path = self._path(kind, key)
-        try:
-            if path.stat().st_size > ENTRY_BYTES_LIMIT:
-                raise ValueError("entry too large")
-            entry = json.loads(path.read_bytes())
-            if (entry["format"], entry["kind"], entry["key"]) != (FORMAT, kind, key):
-                raise ValueError("another entry")
-            if entry["digest"] != digest_of(entry["value"]):
-                raise ValueError("damaged")
-        except OSError:
-            return None
-        except (ValueError, KeyError, TypeError, RecursionError):
-            with contextlib.suppress(OSError):
-                path.unlink()
-            return None
-        return entry["value"]
+
+        def opened(data: bytes) -> Any:
+            entry = json.loads(data)
+            _refuse_damaged(entry, kind, key, digest_of(entry["value"]))
+            return entry["value"]
+
+        return self._read(self._path(kind, key), opened)
+
+    def get_bytes(self, kind: str, key: str) -> bytes | None:
+        """Return the bytes that were put under ``kind`` and ``key``, or None where there are no sound ones."""
+
+        def opened(data: bytes) -> bytes:
+            head, _, value = data.partition(b"\n")
+            _refuse_damaged(json.loads(head), kind, key, hashlib.sha256(value).hexdigest())
+            return value
+
+        return self._read(self._path(kind, key, "bin"), opened)
 
     def put(self, kind: str, key: str, value: Any) -> bool:
         """Write a JSON value under ``kind`` and ``key``; return False where the disk does not allow it.
 
         Raises TypeError or ValueError on a value that is not finite plain JSON.
         """
-        path = self._path(kind, key)
         entry = {"format": FORMAT, "kind": kind, "key": key, "digest": digest_of(value), "value": value}
-        text = json.dumps(entry, allow_nan=False)
-        try:
-            self._make_folder(path.parent)
-            _write_atomically(path, text.encode())
-        except OSError as error:
-            _log.warning("a result could not be kept in %s: %s", self.root, error)
-            return False
-        return True
+        return self._write(self._path(kind, key), json.dumps(entry, allow_nan=False).encode())
+
+    def put_bytes(self, kind: str, key: str, value: bytes) -> bool:
+        """Write bytes under ``kind`` and ``key``; return False where there are too many, or the disk says no."""
+        digest = hashlib.sha256(value).hexdigest()
+        head = json.dumps({"format": FORMAT, "kind": kind, "key": key, "digest": digest}).encode()
+        path = self._path(kind, key, "bin")
+        return len(value) < ENTRY_BYTES_LIMIT - len(head) - 1 and self._write(path, head + b"\n" + value)
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
@@ -135,29 +139,76 @@ class Store:
 
     def size(self) -> StoreSize:
         """Return the number of entries and their bytes."""
-        sizes = []
-        for path in self._entries("*"):
+        sizes = self.sizes().values()
+        return StoreSize(sum(one.entries for one in sizes), sum(one.bytes for one in sizes))
+
+    def sizes(self) -> dict[str, StoreSize]:
+        """Return the number of entries and their bytes, by kind."""
+        found: dict[str, list[int]] = {}
+        for path, status in self._entries("*"):
+            found.setdefault(path.parts[-3], []).append(status.st_size)
+        return {kind: StoreSize(len(sizes), sum(sizes)) for kind, sizes in sorted(found.items())}
+
+    def prune(self, most_bytes: int) -> StoreSize:
+        """Remove what was not used for longest until no more than ``most_bytes`` are left; return how much it was."""
+        entries = sorted(self._entries("*"), key=lambda entry: entry[1].st_mtime_ns)
+        excess = sum(status.st_size for _, status in entries) - most_bytes
+        removed = StoreSize(0, 0)
+        for path, status in entries:
+            if removed.bytes >= excess:
+                break
             with contextlib.suppress(OSError):
-                sizes.append(path.stat().st_size)
-        return StoreSize(entries=len(sizes), bytes=sum(sizes))
+                path.unlink()
+                removed = StoreSize(removed.entries + 1, removed.bytes + status.st_size)
+        return removed
 
     def clear(self, kind: str | None = None) -> int:
         """Remove all entries (of one kind); return how many there were."""
         if kind is not None:
             _check(kind, "0" * 64)
         removed = 0
-        for path in self._entries(kind or "*"):
+        for path, _ in self._entries(kind or "*"):
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed += 1
         return removed
 
-    def _entries(self, kind: str) -> list[Path]:
-        return [path for path in self.root.glob(f"{kind}/??/*.json") if _KEY.fullmatch(path.stem)]
+    def _entries(self, kind: str) -> list[tuple[Path, os.stat_result]]:
+        found = []
+        for path in self.root.glob(f"{kind}/??/*"):
+            if path.suffix in (".json", ".bin") and _KEY.fullmatch(path.stem):
+                with contextlib.suppress(OSError):
+                    found.append((path, path.stat()))
+        return found
 
-    def _path(self, kind: str, key: str) -> Path:
+    def _path(self, kind: str, key: str, suffix: str = "json") -> Path:
         _check(kind, key)
-        return self.root / kind / key[:2] / f"{key}.json"
+        return self.root / kind / key[:2] / f"{key}.{suffix}"
+
+    def _read(self, path: Path, opened: Callable[[bytes], _Value]) -> _Value | None:
+        """Return what ``opened`` makes of an entry, and remember that it was used; remove it where that raises."""
+        try:
+            if path.stat().st_size > ENTRY_BYTES_LIMIT:
+                raise ValueError("entry too large")
+            value = opened(path.read_bytes())
+        except OSError:
+            return None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return value
+
+    def _write(self, path: Path, data: bytes) -> bool:
+        try:
+            self._make_folder(path.parent)
+            _write_atomically(path, data)
+        except OSError as error:
+            _log.warning("a result could not be kept in %s: %s", self.root, error)
+            return False
+        return True
 
     def _make_folder(self, folder: Path) -> None:
         if not self.root.exists():
@@ -165,6 +216,26 @@ class Store:
             self.root.mkdir(mode=0o700, exist_ok=True)
             _refuse_foreign(self.root)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def bytes_of(text: str) -> int:
+    """Return the number of bytes that "500M", "8G" or a plain number stands for. Raises InputError."""
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise InputError(f"{text!r} is no size: write 500M, 8G or a number of bytes")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def most_bytes() -> int:
+    """Return how much a store may hold: ``$AUTOGRADER_CACHE_LIMIT``, else the usual bound. Raises InputError."""
+    return bytes_of(os.environ.get("AUTOGRADER_CACHE_LIMIT") or str(USUAL_BYTES))
+
+
+def _refuse_damaged(entry: Any, kind: str, key: str, digest: str) -> None:
+    if (entry["format"], entry["kind"], entry["key"]) != (FORMAT, kind, key):
+        raise ValueError("another entry")
+    if entry["digest"] != digest:
+        raise ValueError("damaged")
 
 
 def _check(kind: str, key: str) -> None:

@@ -12,6 +12,7 @@ from command_line import BLANK, ROOT, autograder, environment
 
 from autograder import __version__, cli
 from autograder.sandbox.isolation import BACKENDS, probe
+from autograder.store import Store, digest_of
 
 COMMANDS = ("grade", "check", "release", "doctor")
 HEAVY = ("tensorflow", "keras", "numpy", "nbformat", "pydantic", "IPython", "matplotlib", "jinja2", "pytest")
@@ -216,6 +217,48 @@ def test_grading_without_isolation_is_warned_of_everywhere(tmp_path: Path) -> No
         assert "Graded without isolation" in page.read_text(encoding="utf-8")
     assert '"isolation": "none"' in (out / "summary.json").read_text(encoding="utf-8")
     assert len(list(out.glob("*/index.html"))) == 1
+
+
+def test_the_cache_is_shown_pruned_and_cleared(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    store = Store(cache)
+    for number in range(3):
+        store.put_bytes("execution", digest_of(number), b"x" * 2**20)
+    store.put("report", digest_of("a"), 1)
+
+    def said(*arguments: str) -> list[str]:
+        done = autograder("cache", *arguments, cache=cache, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    shown = said()
+    assert shown[0] == f"in {cache}"
+    assert [line.split()[:2] for line in shown[1:3]] == [["execution", "3"], ["report", "1"]]
+    assert said("prune", "--to", "1500K")[0].startswith("removed 2 entries")
+    assert said("clear", "--kind", "execution") == ["removed 1 entries"]
+    assert said("clear") == ["removed 1 entries"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["prune", "--to", "much"], "'much' is no size"),
+        (["--to", "1G"], "--to belongs to autograder cache prune"),
+        (["prune", "--kind", "report"], "--kind belongs to autograder cache clear"),
+    ],
+)
+def test_wrong_uses_of_the_cache_are_told(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = autograder("cache", *arguments, cache=tmp_path, cwd=tmp_path)
+    assert done.returncode == 2 and words in done.stderr
+
+
+def test_a_bound_of_the_cache_that_is_no_size_is_told_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOGRADER_CACHE_LIMIT", "much")
+    done = autograder("grade", BLANK, "--out", tmp_path / "out", cache=tmp_path / "cache")
+    assert done.returncode == 2 and "is no size" in done.stderr
+    assert not list((tmp_path / "out").glob("*/report.json"))
 
 
 def test_check_shows_the_visible_checks_and_nothing_hidden(tmp_path: Path) -> None:

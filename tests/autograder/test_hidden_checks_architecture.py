@@ -688,7 +688,7 @@ def test_what_is_not_known_waits_for_a_person(graded, course, name):
     ("build", "check", "says"),
     [
         (encoder((7, lambda d: Dense(3, activation="tanh"))), "latent-dimension-of-encoder", "(3,); (2,) expected"),
-        (encoder((0, lambda d: Input((32, 32, 1))), (7, lambda d: Dense(d))), "input-shape-of-encoder", "(32, 32, 1)"),
+        (encoder((0, lambda d: Input((32, 32, 1))), (7, Dense)), "input-shape-of-encoder", "(32, 32, 1)"),
     ],
 )
 def test_a_shape_that_is_wrong_is_seen_where_layers_can_not_be_read(graded, build, check, says):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import InputError
-from autograder.store import Store, default_root, digest_of
+from autograder.store import Store, StoreSize, bytes_of, default_root, digest_of
 
 KEY = digest_of("a key")
 
@@ -129,6 +129,50 @@ def test_size_and_clear_count_entries(store: Store) -> None:
     assert store.size().entries == 1
     assert store.clear() == 1
     assert store.get("report", KEY) is None
+
+
+def test_bytes_are_kept_as_they_are_and_beside_values(store: Store) -> None:
+    assert store.get_bytes("execution", KEY) is None
+    assert store.put_bytes("execution", KEY, b"\n{\x00")
+    store.put("execution", KEY, 1)
+    assert store.get_bytes("execution", KEY) == b"\n{\x00"
+    assert store.get("execution", KEY) == 1
+    assert store.sizes()["execution"].entries == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\nabc", b"[1]\nabc", b'{"format": 1}', b"\xff\xfe\n"])
+def test_damaged_bytes_are_absent_and_removed(store: Store, damage: bytes) -> None:
+    store.put_bytes("execution", KEY, b"abc")
+    path = entry(store, "execution").with_suffix(".bin")
+    path.write_bytes(damage)
+    assert store.get_bytes("execution", KEY) is None
+    assert not path.exists()
+
+
+def test_what_was_not_used_for_longest_is_pruned_first(store: Store) -> None:
+    keys = [digest_of(number) for number in range(4)]
+    for age, key in enumerate(keys):
+        store.put_bytes("execution", key, b"x" * 1000)
+        os.utime(entry(store, "execution", key).with_suffix(".bin"), (10**9 + age, 10**9 + age))
+    assert store.get_bytes("execution", keys[0]) is not None, "which uses it"
+    size = store.size().bytes // 4
+    assert store.prune(2 * size) == StoreSize(2, 2 * size)
+    assert [store.get_bytes("execution", key) is None for key in keys] == [False, True, True, False]
+    assert store.prune(2 * size).entries == 0
+    assert store.prune(0).entries == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("500M", 500 * 2**20), ("1.5g", 3 * 2**29), ("8 GiB", 8 * 2**30), ("2KB", 2048)]
+)
+def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "1P", "1e9", "nan"])
+def test_what_is_no_size_is_told(text: str) -> None:
+    with pytest.raises(InputError, match="is no size"):
+        bytes_of(text)
 
 
 def test_the_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

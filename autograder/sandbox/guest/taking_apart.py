@@ -71,7 +71,12 @@ def answer(model: Any, shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any
     with _unrecorded():
         given = model(inputs)
         values = np.asarray(given, np.float32)
-    if isinstance(given, (list, tuple, dict)) or values.ndim < 2 or len(values) != len(inputs) or values.size > _MOST_VALUES:
+    if (
+        isinstance(given, (list, tuple, dict))
+        or values.ndim < 2
+        or len(values) != len(inputs)
+        or values.size > _MOST_VALUES
+    ):
         raise NotTaken("which gives no array of numbers for each input")
     return values
 
