@@ -3,17 +3,15 @@
     python benchmarks/mutation.py                    all of them, after the notebooks were run; writes the page
     python benchmarks/mutation.py decoder strides    only places whose description holds a word; writes nothing
 
-The notebooks of the corpus are run once in the sandbox. What came out of them stays in memory (and in ``--keep``), and
-only the checks are run again: for each place on those submissions that came by it, until one is judged otherwise.
+The notebooks of the corpus are run once in the sandbox, and what came of them is kept in the cache. Only the checks are
+run again: for each place on those submissions that came by it, until one is judged otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import hashlib
 import importlib
-import pickle
 import shutil
 import sys
 import tempfile
@@ -180,7 +178,7 @@ class Run:
         return before is None or before[:3] != how[:3] or self.words.get(check, "") not in how[3]
 
 
-def executed(assignment: Assignment, keep: Path | None) -> Iterator[Run]:
+def executed(assignment: Assignment) -> Iterator[Run]:
     """Run the notebooks of the corpus in the sandbox, those alone that say something of a check, and yield each."""
     sys.path.insert(0, str(COURSE / "tests" / "autograder"))
     bundles, grading = importlib.import_module("corpus.bundles"), importlib.import_module("corpus.grading")
@@ -189,16 +187,7 @@ def executed(assignment: Assignment, keep: Path | None) -> Iterator[Run]:
     notebooks = [bundles.together(members) for members in (*bundles.bundled(wrong), *bundles.bundled(right))]
     with Grader(assignment, Settings(isolation="namespaces")) as grader:
         for variant in notebooks:
-            text = variant.text()
-            kept = keep / hashlib.sha256(text.encode()).hexdigest() if keep else None
-            if kept is not None and kept.exists():
-                # Written by this program, into a folder that its user named.
-                evidence, cells = pickle.loads(kept.read_bytes())
-            else:
-                evidence, cells = _execute(grader, text, variant.suffix)
-                if kept is not None:
-                    kept.parent.mkdir(parents=True, exist_ok=True)
-                    kept.write_bytes(pickle.dumps((evidence, cells)))
+            evidence, cells = _execute(grader, variant.text(), variant.suffix)
             words = {check: lost.says for check, lost in variant.losses.items()} | dict(variant.waits)
             yield Run(variant.name, words, evidence, cells)
 
@@ -355,13 +344,11 @@ def main() -> int:
     """Run the corpus, take out one place after the other; return 1 when something was not noticed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="parts of descriptions; all places without one")
-    parser.add_argument("--keep", type=Path, help="where to keep what the notebooks gave, for another run")
-    arguments = parser.parse_args()
-    words = arguments.words
+    words = parser.parse_args().words
     chosen = [one for one in mutations() if not words or any(word in one.description for word in words)]
     assignment, store, runs = assignments.load(COURSE, "autoencoders"), Store(), []
     session.warm()
-    for run in executed(assignment, arguments.keep):
+    for run in executed(assignment):
         observe(assignment, run, store)
         runs.append(run)
         print(f"ran {run.name}", flush=True)
