@@ -141,6 +141,7 @@ def _parser() -> _Parser:
     _add_release(commands)
     _add_doctor(commands)
     _add_calibrate(commands)
+    _add_package(commands)
     _add_cache(commands)
     return parser
 
@@ -264,6 +265,21 @@ def _add_calibrate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument(
         "--jobs", type=_positive, default=1, metavar="N", help="how many designs at a time (default: 1)"
+    )
+
+
+def _add_package(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _add_command(
+        commands,
+        _package,
+        "package",
+        "Make what a platform takes as an autograder: for Gradescope, the zip to upload.",
+        "  autograder package gradescope\n  autograder package gradescope autoencoders --out week-7.zip\n",
+    )
+    parser.add_argument("platform", choices=("gradescope",), metavar="PLATFORM", help="gradescope")
+    parser.add_argument("assignment", nargs="?", metavar="ASSIGNMENT", help="default: the course's only one")
+    parser.add_argument(
+        "--out", type=_path, metavar="FILE", help="the zip to write (default: ASSIGNMENT-gradescope.zip)"
     )
 
 
@@ -410,6 +426,16 @@ def _calibrate(options: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     _say(f"wrote {assignment.tests / 'calibration.json'}")
     _show(table + "\n")
+    return 0
+
+
+def _package(options: argparse.Namespace) -> int:
+    from autograder.gradescope import package
+
+    assignment = _assignment(options)
+    target = options.out or Path(f"{assignment.name}-gradescope.zip")
+    size = package.write(assignment, target)
+    _show(f"wrote {target} ({size / 1e6:.1f} MB)\n{package.ADVICE}\n")
     return 0
 
 

@@ -54,6 +54,7 @@ def changed_course(folder: Path) -> Path:
     """Return a copy of the course in which one hidden check reads otherwise."""
     for part in ("source", "tests/autoencoders", "data"):
         shutil.copytree(COURSE / part, folder / part)
+    shutil.copy(COURSE / "nbgrader_config.py", folder)
     file = folder / "tests" / "autoencoders" / CHECK
     text = file.read_text(encoding="utf-8")
     if OLD not in text:

@@ -22,6 +22,11 @@ REPORT_SIZE_LIMIT = 32 * 1024 * 1024
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, as ``write_bytes`` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically: a reader sees the old one or the new one, never a half.
 
     Raises InputError when the disk is full or the folder can not be written; what was there stays.
@@ -30,9 +35,9 @@ def write_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            with os.fdopen(descriptor, "wb") as stream:
                 _lock(descriptor)
-                stream.write(text)
+                stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
             # mkstemp makes files that only the owner reads; reports are shared like any other file.
