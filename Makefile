@@ -21,7 +21,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: help setup setup-peers grade test test-packages lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup setup-peers grade test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -50,6 +50,10 @@ grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
 test: setup test-packages  ## run all tests, the hidden checks on the reference solution included
 	@echo "test: running pytest"
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+test-gradescope: setup  ## build the package for Gradescope in a clean Debian and grade in it (ten minutes, as root)
+	@bash scripts/test-packages debootstrap
+	AUTOGRADER_GRADESCOPE_ROOT= $(BIN)/python -m pytest tests/autograder/test_gradescope_root.py $(TEST_OPTIONS)
 
 test-packages:
 	@bash scripts/test-packages $(TEST_PACKAGES)
