@@ -1,5 +1,8 @@
 """Two mistakes at once, in different questions: each costs what it costs alone, and nothing more."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from corpus.bundles import together
 from corpus.variant import Variant
 from corpus.wrong import comparison, data, decoder, drawings, encoder, models, students, training
@@ -11,9 +14,10 @@ ALONE = {
 }
 
 
-def pair(first: str, second: str) -> Variant:
-    """Return both mistakes in one notebook; what is expected of it follows from the two."""
-    return together((ALONE[first], ALONE[second]))
+def pair(first: str, second: str, waits: Mapping[str, str] | None = None) -> Variant:
+    """Return both mistakes in one notebook; what is expected follows from the two, but for what ``waits`` as well."""
+    both = together((ALONE[first], ALONE[second]))
+    return replace(both, waits={**both.waits, **(waits or {})})
 
 
 VARIANTS = [
@@ -22,7 +26,7 @@ VARIANTS = [
     pair("training labels out of order", "map, one colour"),
     pair("no channel axis", "pairs, of different images"),
     pair("one digit drawn", "noise, plus for times"),
-    pair("encoder, a third max-pooling", "decoder, last sigmoid"),
+    pair("encoder, a third max-pooling", "decoder, last sigmoid", encoder.SLOW),
     pair("encoder, latent dimension 2 whatever it is told", "comparison, evaluates the denoiser each time"),
     pair("encoder, code without tanh", "codes, random numbers"),
     pair("encoder, no second relu", "denoiser, a new model around the trained encoder"),
