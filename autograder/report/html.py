@@ -111,7 +111,9 @@ def _percent(part: float, whole: float) -> str:
 
 
 def _needs_a_look(question: Question) -> bool:
-    """Say whether a question is shown unfolded: it is not simply right, or a check has a note."""
+    """Say whether a question is shown unfolded: it is not simply right, a check has a note, or there is a picture."""
+    if question.pictures:
+        return True
     if _common_message(question) or not question.checks:
         return False
     return question.status != "passed" or any(check.message for check in question.checks)

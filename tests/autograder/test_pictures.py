@@ -86,7 +86,9 @@ def test_the_page_shows_a_picture_and_the_report_takes_nothing_else_for_one():
             "execution": {"isolation": "namespaces", "training": "record"}, "autograder_version": "1",
         }
     )  # fmt: skip
-    assert f'src="data:image/png;base64,{seen.pictures[0]}"' in render_student(report)
+    page = render_student(report)
+    assert f'src="data:image/png;base64,{seen.pictures[0]}"' in page
+    assert '<details class="question needs_review" open>' in page
     with pytest.raises(ValueError, match="pictures"):
         Question.model_validate(seen.model_dump() | {"pictures": ['"><script>']})
 
