@@ -142,7 +142,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 # The peers' lock starts from the course's, so that both environments have the same TensorFlow wherever that can be.
 lock: setup  ## choose versions again and write requirements.lock and requirements-peers.lock
 	@echo "lock: resolving pyproject.toml"
-	$(BIN)/$(LOCK) --extra instructor --extra notebooks --extra develop --upgrade --output-file requirements.lock
+	$(BIN)/$(LOCK) --extra instructor --extra notebooks --extra cluster --extra develop --upgrade --output-file requirements.lock
 	cp requirements.lock requirements-peers.lock
 	$(BIN)/$(LOCK) --extra peers --extra notebooks --output-file requirements-peers.lock
 

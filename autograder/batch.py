@@ -64,9 +64,11 @@ def grade_all(
     jobs: int,
     progress: Progress,
     labels: Mapping[Path, str] | None = None,
+    scheduler: str | None = None,
 ) -> Summary:
     """Grade submissions (student, file) with ``jobs`` workers and write everything to ``out``.
 
+    With the address of a ``scheduler`` of Dask its workers grade instead, wherever they are.
     ``labels`` tell how files are called in reports where their paths say nothing. A report of an earlier batch
     is kept when nothing that decides it has changed. Raises InputError when ``out`` can not be written and
     GraderFault when this machine can not grade; what was graded is on disk.
@@ -80,7 +82,9 @@ def grade_all(
         todo = [item for item in items if not (settings.use_cache and results.keep(item))]
         # Written before any work: an unwritable folder is found out now.
         results.write_summary()
-        if todo:
+        if todo and scheduler is not None:
+            _grade_on_cluster(scheduler, assignment, todo, settings, results)
+        elif todo:
             _grade(assignment, todo, settings, jobs, results)
     finally:
         progress.close()
@@ -113,12 +117,7 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
         with closing(pool.run(make, tasks, min(jobs, len(todo)), log, patience)) as events:
             for event in events:
                 went_well &= not isinstance(event, (pool.Retried, pool.Failed))
-                if isinstance(event, pool.Failed):
-                    execution = Execution(isolation=backend, training=settings.training)
-                    report = fault_report(assignment, todo[event.task], execution, event.reason)
-                    results.add(todo[event.task], report)
-                else:
-                    _handle(event, todo, results)
+                _handle(event, todo, results, Execution(isolation=backend, training=settings.training))
     Store().prune(bound)
     if went_well:
         # Nothing but the greetings of libraries is in it.
@@ -127,7 +126,23 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
             log.unlink()
 
 
-def _handle(event: pool.Event, todo: Sequence[Item], results: _Results) -> None:
+def _grade_on_cluster(
+    scheduler: str, assignment: Assignment, todo: Sequence[Item], settings: Settings, results: _Results
+) -> None:
+    from autograder import cluster
+
+    tasks = [(item.file, item.student) for item in todo]
+    # How a worker that was lost would have isolated is not known here.
+    execution = Execution(
+        isolation="none" if settings.isolation == "none" else "namespaces", training=settings.training
+    )
+    with closing(cluster.run(scheduler, assignment, settings, tasks)) as events:
+        for event in events:
+            _handle(event, todo, results, execution)
+
+
+def _handle(event: pool.Event, todo: Sequence[Item], results: _Results, lost: Execution) -> None:
+    """Take note of an event; ``lost`` is the execution of a submission that no worker could grade."""
     progress = results.progress
     match event:
         case pool.Started(task):
@@ -136,6 +151,9 @@ def _handle(event: pool.Event, todo: Sequence[Item], results: _Results) -> None:
             progress.retried(todo[task].student, reason)
         case pool.Finished(task, result):
             results.add(todo[task], Report.model_validate_json(result))
+        case pool.Failed(task, reason):
+            item = todo[task]
+            results.add(item, fault_report(results.assignment, item, lost, reason))
         case pool.Tick():
             progress.draw()
 

@@ -200,6 +200,11 @@ def _add_grade(commands: argparse._SubParsersAction[_Parser]) -> None:
         help=f"formats beside each other, of: {', '.join(FORMATS)} (default: {','.join(DEFAULT_FORMATS)})",
     )
     parser.add_argument("--jobs", type=_positive, metavar="N", help="how many at a time (default: the usable cores)")
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask scheduler grade, such as tcp://10.0.0.1:8786; see docs/scaling.md",
+    )
     _add_execution_options(parser)
     parser.add_argument("--no-cache", action="store_true", help="grade again what has been graded before")
     parser.add_argument(
@@ -357,6 +362,7 @@ def _grade(options: argparse.Namespace) -> int:
                 jobs=options.jobs or default_jobs(),
                 progress=Progress(sys.stderr),
                 labels=found.labels,
+                scheduler=options.scheduler,
             )
         except KeyboardInterrupt:
             return _interrupted(options.out)
