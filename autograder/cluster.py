@@ -17,8 +17,8 @@ import threading
 import warnings
 import zipfile
 from collections import deque
-from concurrent.futures import CancelledError
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import mkdtemp

@@ -125,6 +125,10 @@ class Record(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+ENDED = "Ended"
+"""The type of the error of a cell in which the process ended, or was stopped; its message says how."""
+
+
 class ErrorText(Record):
     """An exception as text: ``NameError``, its message and the student's own line number within the cell."""
 

@@ -19,7 +19,7 @@ from autograder.sandbox.limits import EVALUATED_ROWS, Lane, Limits, Training
 from autograder.submission.reading import Submission
 
 if TYPE_CHECKING:
-    from autograder.evidence import Evidence
+    from autograder.evidence import CellOutcome, Evidence
     from autograder.executions import Runs
     from autograder.sandbox.job import Job, Outcome
 
@@ -115,7 +115,16 @@ def _run(sandbox: Runs, job: Job, submission: Submission, limits: Limits) -> Exe
         }
     )
     deaths = {one.cell: one for one in outcomes if one.cell is not None and one.ending != "completed"}
+    # Run again for its definitions alone, the cell ended well; what it was to do, it did not.
+    evidence.cells = [_died(cell, deaths[cell.index]) if cell.index in deaths else cell for cell in evidence.cells]
     return Execution(evidence, summary, frozenset(outcomes[0].interrupted), deaths, trouble)
+
+
+def _died(cell: CellOutcome, death: Outcome) -> CellOutcome:
+    from autograder.evidence import ENDED, ErrorText
+
+    error = ErrorText(type=ENDED, message=death.reason)
+    return cell.model_copy(update={"status": "error", "error": error})
 
 
 def _salvage_plans(submission: Submission, first: Outcome) -> list[frozenset[int]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograder.checks.outcomes import Failed, fail, note, review
 from autograder.evidence import (
+    ENDED,
     ArraySample,
     Compilation,
     ErrorText,
@@ -287,6 +288,8 @@ def error_sentence(error: ErrorText | None) -> str:
         return "an error."
     message = " ".join(error.message.split())
     message = message if len(message) <= _ERROR_LIMIT else f"{message[:_ERROR_LIMIT]}…"
+    if error.type == ENDED:
+        return f"the process: {message.rstrip('. ')}."
     text = f"{error.type}: {message}".rstrip(". ") + "."
     return f"{text} {KERAS_2}" if _is_keras_2_spelling(error) else text
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from autograder.checks import fail, review, skip
 from autograder.checks.submitted import Submitted
-from autograder.evidence import Compilation
+from autograder.evidence import ENDED, Compilation
 from autograder.models.compilation import normalise_loss
 
 IMAGE = [28, 28, 1]
@@ -54,6 +54,8 @@ def nothing_to_judge(submitted: Submitted, question: str, missing: str) -> NoRet
     if submitted.blank(question):
         submitted.unanswered(question)
     error = submitted.cell_error(question)
+    if error is not None and error.type == ENDED:
+        fail(f"Your cell did not come to its end ({_short(error.message)}), so {missing}.")
     if error is not None:
         name = _undefined_name(error.message) if error.type == "NameError" else ""
         module = submitted.import_left_out(name)

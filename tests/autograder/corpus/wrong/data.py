@@ -252,7 +252,7 @@ VARIANTS = [
     wrong(
         "the process ended instead of digits drawn",
         Answer("plot-digits", "import os\nos._exit(0)\n"),
-        fails={"plot-digits/images-of-the-data": Lost(says="No image was drawn")},
+        fails={"plot-digits/images-of-the-data": Lost(says="did not come to its end")},
         skips={"plot-digits/several-images": "plot-digits"},
     ),
     wrong(
