@@ -53,7 +53,7 @@ class SubmittedModel:
         match self._described:
             case Unrecognised() as error:
                 known = f"This model has something that the grader does not know ({error.reason})"
-                review(f"{known}: a person will look at it.")
+                review(f"{known}: a person will look at it.{self._told_shapes()}")
             case WeightsMismatch() as error:
                 fail(f"The weights of this model do not belong to its layers: {error.reason}.")
             case description:
@@ -69,11 +69,15 @@ class SubmittedModel:
         except (Unrecognised, WeightsMismatch) as error:
             return error
 
+    def _told_shapes(self) -> str:
+        return f" It goes from {self.answered[0] or 'any shape'} to {self.answered[1]}." if self.answered else ""
+
     @property
     def answered(self) -> tuple[tuple[int, ...] | None, tuple[int, ...]] | None:
         """The shapes of one input and one output as the model itself told them, where its layers can not be read.
 
-        They are those of what it gave for drawn inputs; of a model that consists of Keras's classes, Keras's word.
+        They are those of what it gave for drawn inputs; of a model that consists of Keras's classes, Keras's word. A
+        function that returns zeros tells the right ones as well: wrong ones fail, right ones earn nothing.
         """
         from autograder.models.description import Unrecognised
 

@@ -27,6 +27,11 @@ class Design:
         """How each model is aligned with the statement; ends the check where the layers can not be read."""
         return {dimension: align(model.description.layers, self.expected) for dimension, model in self.models.items()}
 
+    def require_readable(self):
+        """End the check where the layers of a model can not be read: what it tells of itself earns nothing."""
+        for model in self.models.values():
+            _ = model.description
+
     @property
     def answered(self):
         """The output shapes by latent dimension of the models that told them because their layers can not be read."""

@@ -47,6 +47,7 @@ def test_input_shape_of_encoder(encoder_design):
         found = model.input_shape
         if found != IMAGE:
             fail(encoder_design.in_words(f"input shape (28, 28, 1) expected, {found or 'none'} found.", dimension))
+    encoder_design.require_readable()
 
 
 @pytest.mark.question("build-encoder", weight=2)
@@ -104,8 +105,7 @@ def test_latent_dimension_of_encoder(encoder_design):
         if shape != (dimension,):
             fail(f"{encoder_design.builder}({dimension}) gives values of shape {shape}; ({dimension},) expected.",
                  finding="fixed-latent-dimension")  # fmt: skip
-    if encoder_design.answered:
-        return
+    encoder_design.require_readable()
     last = encoder_design.found("dense layer")
     if not last:
         skip("There is no dense layer, whose neurons could be counted.", because="build-encoder")
@@ -139,6 +139,7 @@ def test_encoder_gives_two_numbers(submitted):
     built = built_model(submitted, "build-encoder")
     if found != ((2,) if built is None else size_of(built, IMAGE, because="build-encoder")):
         fail(f"encoder gives values of shape {found} for an image: two numbers expected.")
+    _ = model.description
 
 
 @pytest.mark.question("encoder-size", weight=1)
@@ -160,6 +161,7 @@ def test_input_shape_of_decoder(decoder_design):
         if found is None or len(found) != 1:
             expected = "input shape (latent_dimension,) expected"
             fail(decoder_design.in_words(f"{expected}, {found or 'none'} found.", dimension))
+    decoder_design.require_readable()
 
 
 @pytest.mark.question("build-decoder", weight=2)
@@ -197,6 +199,7 @@ def test_latent_dimension_of_decoder(decoder_design):
         if found != (dimension,):
             fail(f"{decoder_design.builder}({dimension}) takes inputs of shape {found}; ({dimension},) expected.",
                  finding="fixed-latent-dimension")  # fmt: skip
+    decoder_design.require_readable()
 
 
 @pytest.mark.question("build-decoder", weight=1)
@@ -222,6 +225,7 @@ def test_decoder_takes_two_numbers(submitted):
     found = model.input_shape
     if found not in ((2,), None if built is None else built.input_shape):
         fail(f"decoder takes inputs of shape {found}: (2,) expected.")
+    _ = model.description
 
 
 @pytest.mark.question("decoder-size", weight=1)
