@@ -20,6 +20,7 @@ from autograder.errors import AssignmentError
 
 CellKind = Literal["text", "given", "answer", "sanity", "grade", "remark"]
 
+_LEFT_BEHIND = ("__pycache__", ".ipynb_checkpoints")
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 _REGION_LINES = {
     "code": ("### BEGIN SOLUTION", "### END SOLUTION"),
@@ -85,6 +86,20 @@ class Assignment:
     def data(self) -> Path:
         """The folder of the data files that grading needs."""
         return self.root / "data"
+
+    def files(self) -> Iterator[Path]:
+        """Yield the files of the course that grading needs, wherever it is done: source, hidden checks, data."""
+        for folder in (self.source.parent, self.tests, self.data):
+            yield from plain_files(folder)
+        if (self.root / "nbgrader_config.py").is_file():
+            yield self.root / "nbgrader_config.py"
+
+
+def plain_files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder in order, without links and what Python and Jupyter leave behind."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not any(part in _LEFT_BEHIND for part in path.parts):
+            yield path
 
 
 def load(root: Path, name: str | None = None) -> Assignment:

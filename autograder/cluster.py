@@ -39,7 +39,6 @@ TICK_WALL_SECONDS = 0.5
 AHEAD = 3
 """Submissions that are sent ahead for each thread of the cluster, so that none waits for the network."""
 ATTEMPTS = 2
-_IGNORED = ("__pycache__", ".ipynb_checkpoints")
 _lock = threading.Lock()
 _graders: dict[str, Grader] = {}
 
@@ -149,14 +148,9 @@ def _content(file: Path) -> bytes | None:
 def packed(assignment: Assignment) -> bytes:
     """Return what grading needs of a course as a zip: the source, the hidden checks, the data."""
     buffer = io.BytesIO()
-    root = assignment.root
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for folder in (assignment.source.parent, assignment.tests, assignment.data):
-            for path in sorted(folder.rglob("*")):
-                if path.is_file() and not path.is_symlink() and not any(part in _IGNORED for part in path.parts):
-                    archive.write(path, path.relative_to(root))
-        if (root / "nbgrader_config.py").is_file():
-            archive.write(root / "nbgrader_config.py", "nbgrader_config.py")
+        for path in assignment.files():
+            archive.write(path, path.relative_to(assignment.root))
     return buffer.getvalue()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder import __version__
-from autograder.assignment import Assignment
+from autograder.assignment import Assignment, plain_files
 from autograder.errors import InputError
 from autograder.gradescope import policy
 from autograder.report.files import write_bytes
@@ -30,7 +30,6 @@ The first build takes some minutes. Then press Test Autograder with a submission
 _SCRIPTS = ("setup.sh", "run_autograder")
 # The oldest moment that a zip knows: no file's own time may show in it.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
-_IGNORED = ("__pycache__", ".ipynb_checkpoints")
 
 
 def write(assignment: Assignment, target: Path) -> int:
@@ -57,14 +56,12 @@ def write(assignment: Assignment, target: Path) -> int:
 def _files(assignment: Assignment) -> Iterator[Path]:
     """Yield what grading needs: no solution beyond the source's own, no submission, no test of the engine."""
     root = assignment.root
-    for name in ("pyproject.toml", "requirements.lock", "README.md", "LICENSE", "nbgrader_config.py", "scripts/setup"):
+    for name in ("pyproject.toml", "requirements.lock", "README.md", "LICENSE", "scripts/setup"):
         if not (root / name).is_file():
             raise InputError(f"{root / name} is missing: a package is made from a whole checkout of the course")
         yield root / name
-    for folder in (root / "autograder", assignment.tests, assignment.source.parent, assignment.data):
-        for path in folder.rglob("*"):
-            if path.is_file() and not path.is_symlink() and not any(part in _IGNORED for part in path.parts):
-                yield path
+    yield from plain_files(root / "autograder")
+    yield from assignment.files()
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, executable: bool = False) -> None:

@@ -42,6 +42,11 @@ class Cluster:
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", f"worker-{number}")
         self.workers.append(self._start("dask_worker", *options, "--local-directory", str(self._folder)))
 
+    def start_grading(self, submitted: Path, out: Path, folder: Path) -> subprocess.Popen:
+        """Start the command that has this cluster grade; its cache and what it says are in a folder."""
+        options = ("--out", out, "--scheduler", self.address)
+        return start("grade", submitted, *options, cache=folder / "c", errors=folder / "errors")
+
     def _start(self, program: str, *options: str) -> subprocess.Popen:
         command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", str(self.file), *options]
         log = self._stack.enter_context((self._folder / f"{program}-{len(self.workers)}.log").open("w"))
@@ -97,16 +102,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_reports_are_tho
     for _ in range(2):
         cluster.add_worker()
     out = tmp_path / "out"
-    command = start(
-        "grade",
-        submitted,
-        "--out",
-        out,
-        "--scheduler",
-        cluster.address,
-        cache=tmp_path / "c",
-        errors=tmp_path / "errors",
-    )
+    command = cluster.start_grading(submitted, out, tmp_path)
     wait_until(lambda: list(out.glob("*/report.json")) or command.poll() is not None)
     # Results arrive as they are done; that worker is in the middle of another one, or holds what is to come.
     os.kill(cluster.workers[0].pid, signal.SIGKILL)
@@ -131,16 +127,7 @@ def test_a_scheduler_that_ends_on_the_way_is_told_and_the_same_command_goes_on(
 ) -> None:
     # Without a worker nothing is ever done.
     out = tmp_path / "out"
-    command = start(
-        "grade",
-        submitted,
-        "--out",
-        out,
-        "--scheduler",
-        cluster.address,
-        cache=tmp_path / "c",
-        errors=tmp_path / "errors",
-    )
+    command = cluster.start_grading(submitted, out, tmp_path)
     with distributed.Client(cluster.address) as watcher:
         wait_until(lambda: watcher.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
     _end(cluster.scheduler)
