@@ -198,11 +198,16 @@ def test_nothing_hidden_reaches_what_people_read(batch):
     assert {entry for entry in found if "command-line" not in entry[0]} == set()
 
 
+# What waits for a person is drawn by the grader, from numbers alone; a picture of any other form is none of these.
+OWN_PICTURE = re.compile(r'<img src="data:image/png;base64,[A-Za-z0-9+/]+={0,2}" alt="Picture [^"<>]*">')
+
+
 def test_nothing_acts_in_what_people_read(batch):
     for path, text in written(batch):
         acting = re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", text)
         assert not acting, path
         if path.suffix == ".html":
+            text = OWN_PICTURE.sub("", text)
             assert not re.search(r"<(script|img|iframe|object)|<[^>]*\son\w+\s*=|href=\"?\s*javascript:", text), path
             assert "Content-Security-Policy" in text, path
     with (batch.surroundings.out / "scores.csv").open(encoding="utf-8", newline="") as file:
