@@ -207,8 +207,8 @@ def test_nothing_acts_in_what_people_read(batch):
         acting = re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", text)
         assert not acting, path
         if path.suffix == ".html":
-            text = OWN_PICTURE.sub("", text)
-            assert not re.search(r"<(script|img|iframe|object)|<[^>]*\son\w+\s*=|href=\"?\s*javascript:", text), path
+            foreign = OWN_PICTURE.sub("", text)
+            assert not re.search(r"<(script|img|iframe|object)|<[^>]*\son\w+\s*=|href=\"?\s*javascript:", foreign), path
             assert "Content-Security-Policy" in text, path
     with (batch.surroundings.out / "scores.csv").open(encoding="utf-8", newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
