@@ -21,7 +21,7 @@ from autograder.sandbox.isolation import choose
 from autograder.sandbox.job import Job, Outcome, encode_job
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.protocol import Decoder, ProtocolError, encode
-from autograder.store import Store, digest_of
+from autograder.store import Store, digest_of, digest_of_files
 
 KIND = "execution"
 _TOLD = ("ending", "reason", "cell", "interrupted", "cpu_seconds", "wall_seconds", "peak_memory_bytes", "isolation")
@@ -70,7 +70,7 @@ class KeptExecutions:
         if self._surroundings is None:
             self._surroundings = {
                 "isolation": choose(self._isolation),
-                "data": _digest(sorted(self._assignment.data.glob("*.json"))),
+                "data": digest_of_files(sorted(self._assignment.data.glob("*.json"))),
                 "sandbox": _code_of_the_sandbox(),
                 "packages": _packages(),
                 "version": __version__,
@@ -99,7 +99,7 @@ def unpacked(data: bytes) -> Outcome | None:
 @cache
 def _code_of_the_sandbox() -> str:
     engine = Path(__file__).parent
-    return _digest([engine / "evidence.py", *sorted((engine / "sandbox").rglob("*.py"))])
+    return digest_of_files([engine / "evidence.py", *sorted((engine / "sandbox").rglob("*.py"))])
 
 
 @cache
@@ -108,10 +108,3 @@ def _packages() -> str:
     # Their folders carry the version; reading what is in them takes longer than all else.
     found = sorted({path.name for folder in sys.path for path in Path(folder).glob("*.dist-info")})
     return digest_of([platform.python_version(), found])
-
-
-def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()

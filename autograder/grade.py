@@ -7,9 +7,7 @@ All doors (command line, nbgrader, CI) call ``Grader.grade`` and show what it re
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,7 +22,7 @@ from autograder.execute import Execution, execute
 from autograder.observations import SENTENCES, observe
 from autograder.report import model as report
 from autograder.sandbox.limits import Lane, Limits, Training, of_course
-from autograder.store import Store, digest_of
+from autograder.store import Store, digest_of, digest_of_files
 from autograder.submission.reading import Submission, read
 
 if TYPE_CHECKING:
@@ -212,10 +210,7 @@ def course_digest(assignment: Assignment) -> str:
         *sorted(engine.rglob("*.py")),
     ]
     versions = [importlib.metadata.version(name) for name in ("keras", "numpy", "matplotlib")]
-    digest = hashlib.sha256(json.dumps(versions).encode())
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return digest_of([versions, digest_of_files(files)])
 
 
 def _status(questions: tuple[report.Question, ...], assignment: Assignment) -> report.ReportStatus:

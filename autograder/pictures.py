@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.report.model import Question
+from autograder.report.model import MOST_PICTURE_CHARACTERS, Question
 
 if TYPE_CHECKING:
     from autograder.evidence import Axes, Figure, Picture, Points
 
 MOST_PICTURES = 4
-MOST_CHARACTERS = 400_000
-"""In all pictures of a report: its page stays below a megabyte."""
 _INCH = 100
 _WIDEST, _TALLEST = 960, 1440
 _MOST_PIXELS, _MOST_POINTS = 300, 3000
@@ -33,7 +31,7 @@ def attach(
 
     ``question_of`` tells which question the cell of an index answers.
     """
-    attached, left = [], MOST_CHARACTERS
+    attached, left = [], MOST_PICTURE_CHARACTERS
     for question in questions:
         pictures: list[str] = []
         if any(check.status == "needs_review" for check in question.checks):

@@ -17,7 +17,9 @@ SCHEMA_VERSION: Literal[1] = 1
 
 Text = Annotated[str, AfterValidator(clean)]
 Line = Annotated[str, AfterValidator(one_line)]
-Png = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=400_000)]
+MOST_PICTURE_CHARACTERS = 400_000
+"""In all pictures of a report: its page stays below a megabyte."""
+Png = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=MOST_PICTURE_CHARACTERS)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CheckStatus = Literal["passed", "failed", "needs_review", "skipped"]

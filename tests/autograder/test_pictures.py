@@ -13,7 +13,7 @@ from PIL import Image
 from autograder import pictures
 from autograder.evidence import Axes, Figure, Picture, Points
 from autograder.report.html import render_student
-from autograder.report.model import Check, Question, Report
+from autograder.report.model import MOST_PICTURE_CHARACTERS, Check, Question, Report
 
 NOISE = np.random.Generator(np.random.PCG64(5)).random((28, 28))
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -73,7 +73,7 @@ def test_pictures_of_a_report_are_bounded():
     many = [question(name, "needs_review") for name in "abcdefgh"]
     seen = pictures.attach(many, [large] * 50, dict.fromkeys(range(9), "a") | {3: "a"})
     assert 1 <= len(seen[0].pictures) <= pictures.MOST_PICTURES
-    assert sum(len(one) for each in seen for one in each.pictures) <= pictures.MOST_CHARACTERS
+    assert sum(len(one) for each in seen for one in each.pictures) <= MOST_PICTURE_CHARACTERS
 
 
 def test_the_page_shows_a_picture_and_the_report_takes_nothing_else_for_one():
