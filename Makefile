@@ -10,7 +10,7 @@ JOBS ?=
 GRADE_OPTIONS ?=
 TEST_OPTIONS ?=
 # Programs of the system that some tests compare with; without them these tests are skipped.
-TEST_PACKAGES := bubblewrap
+TEST_PACKAGES := bubblewrap chromium fonts-liberation
 ROUNDS ?= 3
 # TensorFlow's start-up notes are of no use to anyone here.
 export TF_CPP_MIN_LOG_LEVEL := 3
