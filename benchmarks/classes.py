@@ -4,7 +4,7 @@
     python benchmarks/classes.py --sizes 25 --dry-run
 
 A class is a cut through the corpus, each submission in a notebook of its own, with one broken file in twenty and
-one endless loop in a hundred. Close other programs first.
+one endless loop in two hundred. Close other programs first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def make_class(size: int, folder: Path) -> None:
     """Write a class as nbgrader lays it out."""
     sys.path.insert(0, str(COURSE / "tests" / "autograder"))
     variants = importlib.import_module("corpus.grading").variants()
-    loops, broken = size // 100, size // 20
+    loops, broken = size // 200, size // 20
     chosen = size - loops - broken
     for number in range(chosen):
         variant = variants[number * len(variants) // chosen]

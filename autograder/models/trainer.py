@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-EVALUATION_ACTIVATIONS = 60_000_000
+EVALUATION_ACTIVATIONS = 15_000_000
 
 
 @dataclass(frozen=True)

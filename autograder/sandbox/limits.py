@@ -22,7 +22,7 @@ MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
 HOUR = 3600.0
 # In the fast lane a model is evaluated on about so many rows, out of more.
-EVALUATED_ROWS = 1_000
+EVALUATED_ROWS = 250
 FILE = "limits.toml"
 
 Unit = Literal["CPU seconds", "wall seconds", "bytes", "characters", ""]
