@@ -190,8 +190,8 @@ def main() -> None:
     lines = [
         *rows(measured, slowed),
         "",
-        f"Measured on {os.cpu_count()} cores: {MEASURED} submissions with one job, {np.mean(services):.1f} s each "
-        f"({np.min(services):.1f} to {np.max(services):.1f} s, half below {np.median(services):.1f} s) after a start-up "
+        f"Measured on {os.cpu_count()} cores: {MEASURED} submissions with one job, {np.mean(services):.1f} s each ("
+        f"{np.min(services):.1f} to {np.max(services):.1f} s, half below {np.median(services):.1f} s) after a start-up "
         f"of {measured.start_up:.0f} s; two jobs side by side take {slowed:.2f} times as long for each submission. "
         f"Checked on {CHECKED} submissions of another cut, two jobs: predicted {low:.0f} to {high:.0f} s (nine in ten "
         f"simulations), measured {wall:.0f} s. Cost at {CENTS_A_CORE_HOUR:.0f} cents a core-hour.",
