@@ -49,7 +49,7 @@ grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
 
 test: setup test-packages  ## run all tests, the hidden checks on the reference solution included
 	@echo "test: running pytest"
-	$(BIN)/python -m pytest $(TEST_OPTIONS)
+	@bash scripts/test $(BIN)/python $(TEST_OPTIONS)
 
 test-gradescope: setup  ## build the package for Gradescope in a clean Debian and grade in it (ten minutes, as root)
 	@bash scripts/test-packages debootstrap

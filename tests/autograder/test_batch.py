@@ -207,7 +207,9 @@ def test_a_worker_that_is_killed_twice_costs_its_own_submission_alone(run: Run, 
 def test_control_c_stops_at_once_and_keeps_what_is_done(run: Run, tmp_path: Path) -> None:
     errors = tmp_path / "errors"
     out = tmp_path / "out"
-    files = [run.submissions / "broken.ipynb", run.submissions / "noor.ipynb"]
+    # The second one is still running when the signal comes, however busy the machine is.
+    endless = ROOT / "examples" / "submitted" / "liam-endless-loop" / "autoencoders" / "autoencoders.ipynb"
+    files = [run.submissions / "broken.ipynb", endless]
     batch = start("grade", *files, "--out", out, "--jobs", 1, "--no-cache", cache=run.cache, errors=errors)
     try:
         wait_until(lambda: "[1/2]" in errors.read_text())
