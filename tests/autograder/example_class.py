@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line import ROOT, autograder
+from command_line import ROOT, environment
 
 SUBMITTED = ROOT / "examples" / "submitted"
 
@@ -29,4 +30,6 @@ def example(name: str) -> Path:
 def grade_examples(folder: Path) -> Graded:
     """Grade the whole class into a new folder."""
     out, cache = folder / "out", folder / "cache"
-    return Graded(autograder("grade", "examples/submitted", "--out", out, cache=cache), out, cache)
+    command = [sys.executable, "-m", "autograder", "grade", "examples/submitted", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(cache), capture_output=True, text=True, check=False)
+    return Graded(done, out, cache)
