@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,13 +116,20 @@ def load(root: Path, name: str | None = None) -> Assignment:
 def load_released(path: Path) -> Assignment:
     """Read an assignment from its released notebook alone, which is all that a student has; raise AssignmentError.
 
-    Where the reference would tell which of the statement's names an answer binds, the visible checks do.
+    Where the reference would tell which of the statement's names an answer binds, the visible checks do: the first
+    one that asks for a name in quotes.
     """
     document = read_source(path)
     cells = tuple(_source_cell(index, cell, None) for index, cell in enumerate(document["cells"]))
     checks = {str(cell.question): cell.source for cell in cells if cell.kind == "sanity"}
-    looked_at = {name: frozenset(re.findall(r"\w+", source)) for name, source in checks.items()}
-    return _assembled(path.stem, path.parent, document, cells, looked_at)
+    looked_at = {name: frozenset(re.findall(r"[\"'](\w+)[\"']", source)) for name, source in checks.items()}
+    assignment = _assembled(path.stem, path.parent, document, cells, looked_at)
+    first = {name: question.id for question in reversed(assignment.questions) for name in question.names}
+    questions = (
+        replace(question, names=tuple(name for name in question.names if first[name] == question.id))
+        for question in assignment.questions
+    )
+    return replace(assignment, questions=tuple(questions))
 
 
 def _assembled(

@@ -398,8 +398,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.notebook.is_dir() and not options.notebook.is_symlink():
         raise InputError(f"{one_line(str(options.notebook))} is a folder: name the notebook in it")
     assignment, data = _assignment_to_check(options)
-    with _quiet_libraries():
-        checked = selfcheck.check(options.notebook, assignment, data, options.isolation)
+    checked = selfcheck.check(options.notebook, assignment, data, options.isolation, _complain)
     _show(selfcheck.render(checked, options.notebook.name))
     return 0 if checked.is_right else EXIT_BELOW
 

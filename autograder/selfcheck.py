@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -48,6 +48,40 @@ class Result:
     state: State
     message: str = ""
     advice: str = ""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is known of the run of a notebook: its cells as planned, how each ended, and how all did."""
+
+    submission: Submission
+    cells: Sequence[PlannedCell]
+    ended: Mapping[int, CellOutcome]
+    outcome: Outcome
+
+    def passed(self, cell: PlannedCell) -> bool:
+        """Tell whether a cell ran to its end without an error."""
+        return cell.index in self.ended and self.ended[cell.index].status == "ok"
+
+    def where(self, index: int) -> str:
+        """Name a cell by its place in the student's file, counted from 1."""
+        positions = self.submission.positions
+        position = positions[index] if index < len(positions) else None
+        return "a cell" if position is None else f"cell {position + 1}"
+
+    def stop(self, cell: PlannedCell) -> str:
+        """Return a sentence on a cell that stopped; empty for one that ran, or was not reached."""
+        where = f"Your {self.where(cell.index)}"
+        found = self.ended.get(cell.index)
+        if found is None:
+            died = self.outcome.ending != "completed" and self.outcome.cell == cell.index
+            return f"{where} ended the whole notebook: {self.outcome.reason}." if died else ""
+        if found.status == "timeout":
+            return f"{where} was stopped: it took too long."
+        if found.error is None:
+            return ""
+        line = f" in its line {found.error.line}" if found.error.line else ""
+        return f"{where} stopped{line} with {found.error.type}: {found.error.message}"
 
 
 @dataclass(frozen=True)
@@ -92,25 +126,27 @@ def _named_in(notebook: Path) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def check(notebook: Path, assignment: Assignment, data: Path | None, isolation: str = "auto") -> Checked:
+def check(
+    notebook: Path, assignment: Assignment, data: Path | None, isolation: str, warn: Callable[[str], None]
+) -> Checked:
     """Run a notebook and say of each question what its visible check found.
 
     ``data`` is a folder of true data, None for synthetic ones. Without a sandbox on this machine the notebook runs
-    all the same, unless ``isolation`` asks for one by name: it is the caller's own. Raises SubmissionError.
+    all the same, after a word to ``warn``, unless ``isolation`` asks for one by name: it is the caller's own. Raises
+    SubmissionError.
     """
     submission = read(notebook, assignment)
     cells = _complete(submission, assignment)
     job = Job(cells=cells, probes={}, seed=_SEED, training="record", lane="fast")
-    outcome, surroundings = _run(job, Limits.fitting("record"), data, isolation)
-    ended = _ended(outcome)
-    results = tuple(_results(assignment, submission, cells, ended, outcome))
+    outcome, surroundings = _execute(job, Limits.fitting("record"), data, isolation, warn)
+    run = _Run(submission, cells, _ended(outcome), outcome)
     checks = [cell for cell in cells if cell.kind == "sanity"]
     return Checked(
-        results=results,
-        notes=(*submission.notes, *_other_errors(submission, cells, ended), *_death(outcome, submission)),
+        results=tuple(_results(assignment, run)),
+        notes=(*submission.notes, *_notes(run)),
         surroundings=surroundings,
         checks=len(checks),
-        passed=sum(_is_passed(cell, ended) for cell in checks),
+        passed=sum(map(run.passed, checks)),
     )
 
 
@@ -123,7 +159,9 @@ def _complete(submission: Submission, assignment: Assignment) -> tuple[PlannedCe
     return (*submission.cells, *added)
 
 
-def _run(job: Job, limits: Limits, data: Path | None, isolation: str) -> tuple[Outcome, str]:
+def _execute(
+    job: Job, limits: Limits, data: Path | None, isolation: str, warn: Callable[[str], None]
+) -> tuple[Outcome, str]:
     why = "as you asked"
     if isolation != "none":
         try:
@@ -134,7 +172,9 @@ def _run(job: Job, limits: Limits, data: Path | None, isolation: str) -> tuple[O
             why = "since this machine has none that is complete"
     from autograder.sandbox import plain
 
-    return plain.run(job, limits, data), f"without a sandbox, {why}: it could do here whatever you can do"
+    where = f"without a sandbox, {why}: it can do here whatever you can do"
+    warn(f"The notebook is run {where}.")
+    return plain.run(job, limits, data), where
 
 
 def _run_in_sandbox(job: Job, limits: Limits, data: Path | None, isolation: str) -> Outcome:
@@ -169,17 +209,7 @@ def _ended(outcome: Outcome) -> dict[int, CellOutcome]:
     return ended
 
 
-def _is_passed(cell: PlannedCell, ended: Mapping[int, CellOutcome]) -> bool:
-    return cell.index in ended and ended[cell.index].status == "ok"
-
-
-def _results(
-    assignment: Assignment,
-    submission: Submission,
-    cells: Sequence[PlannedCell],
-    ended: Mapping[int, CellOutcome],
-    outcome: Outcome,
-) -> Iterator[Result]:
+def _results(assignment: Assignment, run: _Run) -> Iterator[Result]:
     answerable = {cell.question for cell in assignment.cells if cell.kind in ("answer", "remark", "sanity")}
     numbers = {
         cell.question: found[1]
@@ -190,36 +220,30 @@ def _results(
         if question.id in answerable:
             number = numbers.get(question.id) or numbers.get(question.id.removesuffix("-remark"))
             title = f"{number}. {question.title}" if number else question.title
-            altered = _altered(question, assignment, submission)
-            yield _result(title, question, submission, cells, ended, outcome, altered)
+            yield _result(title, question, run, _altered(question, assignment, run.submission))
 
 
-def _result(
-    title: str,
-    question: Question,
-    submission: Submission,
-    cells: Sequence[PlannedCell],
-    ended: Mapping[int, CellOutcome],
-    outcome: Outcome,
-    altered: Sequence[str],
-) -> Result:
-    mine = [cell for cell in cells if cell.question == question.id]
+def _result(title: str, question: Question, run: _Run, altered: Sequence[str]) -> Result:
+    mine = [cell for cell in run.cells if cell.question == question.id]
     checks = [cell for cell in mine if cell.kind == "sanity"]
-    failed = [cell for cell in checks if not _is_passed(cell, ended)]
-    answered = submission.answered.get(question.id, False)
-    stopped = [text for cell in mine if cell.kind == "answer" and (text := _stop(cell, ended, submission))]
+    failed = [cell for cell in checks if not run.passed(cell)]
+    answered = run.submission.answered.get(question.id, False)
+    stopped = [text for cell in mine if cell.kind == "answer" and (text := run.stop(cell))]
+    mend_error = "Mend that error first: run the cell in the notebook, where Python shows the line."
     if checks and not failed:
         return Result(title, "passed", "\n".join([*stopped, *altered]))
-    if failed:
-        found = ended.get(failed[0].index)
-        message = found.error.message if found is not None and found.error else ""
-        message = message or f"The check was not reached: {outcome.reason or 'the notebook ended before it'}."
-        if not answered:
-            return Result(title, "empty", "\n".join([message, *altered]))
-        return Result(title, "failed", "\n".join([message, *stopped, *altered]), _advice(bool(stopped)))
-    if stopped:
-        return Result(title, "failed", "\n".join(stopped), _advice(True))
-    return Result(title, "written" if answered else "empty")
+    if not failed:
+        if stopped:
+            return Result(title, "failed", "\n".join(stopped), mend_error)
+        return Result(title, "written" if answered else "empty")
+    found = run.ended.get(failed[0].index)
+    advice = mend_error if stopped else "Change your answer to this question, then check again."
+    message = found.error.message if found is not None and found.error else "The check was stopped."
+    if found is None:
+        message = "The check was not reached, since the notebook ended above it."
+        advice = advice if stopped else "Mend what ended the notebook first, then check again."
+    lines = "\n".join([message, *stopped, *altered])
+    return Result(title, "failed", lines, advice) if answered else Result(title, "empty", lines)
 
 
 def _altered(question: Question, assignment: Assignment, submission: Submission) -> list[str]:
@@ -232,43 +256,15 @@ def _altered(question: Question, assignment: Assignment, submission: Submission)
     return []
 
 
-def _advice(has_stopped: bool) -> str:
-    if has_stopped:
-        return "Mend that error first: run the cell in the notebook, where Python shows the line."
-    return "Change your answer to this question, then check again."
-
-
-def _stop(cell: PlannedCell, ended: Mapping[int, CellOutcome], submission: Submission) -> str:
-    """Return a sentence on a cell that stopped with an error; empty for one that ran, or was not reached."""
-    found = ended.get(cell.index)
-    if found is None or found.status == "ok":
-        return ""
-    position = submission.positions[cell.index] if cell.index < len(submission.positions) else None
-    where = "Your code" if position is None else f"Your cell {position + 1}"
-    if found.status == "timeout":
-        return f"{where} was stopped: it took too long."
-    error = found.error
-    line = f", in line {error.line}" if error is not None and error.line else ""
-    return f"{where} stopped with {error.type}: {error.message}{line}" if error is not None else f"{where} stopped."
-
-
-def _other_errors(
-    submission: Submission, cells: Sequence[PlannedCell], ended: Mapping[int, CellOutcome]
-) -> Iterator[str]:
-    """Yield what stopped in cells that belong to no question."""
-    for cell in cells:
-        if cell.kind == "other" and (text := _stop(cell, ended, submission)):
+def _notes(run: _Run) -> Iterator[str]:
+    """Yield what stopped in cells that belong to no question, and where the notebook ended before its end."""
+    for cell in run.cells:
+        if cell.kind == "other" and (text := run.stop(cell)):
             yield text
-
-
-def _death(outcome: Outcome, submission: Submission) -> Iterator[str]:
-    if outcome.ending == "completed":
-        return
-    position = None
-    if outcome.cell is not None and outcome.cell < len(submission.positions):
-        position = submission.positions[outcome.cell]
-    where = "" if position is None else f" in your cell {position + 1}"
-    yield f"The notebook did not run to its end: {outcome.reason}{where}. What comes below it was not reached."
+    outcome = run.outcome
+    if outcome.ending != "completed":
+        where = "" if outcome.cell is None else f" in {run.where(outcome.cell)}"
+        yield f"The notebook did not run to its end: {outcome.reason}{where}. What comes below was not reached."
 
 
 def render(checked: Checked, name: str) -> str:

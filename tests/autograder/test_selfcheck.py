@@ -10,17 +10,19 @@ import sys
 import venv
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import ROOT, autograder, environment
 from example_class import example
 
+from autograder import selfcheck
 from autograder.assignment import load, load_released
 from autograder.errors import GraderFault
 from autograder.sandbox import plain
 from autograder.sandbox.guest import synthetic
-from autograder.sandbox.job import Job, PlannedCell
+from autograder.sandbox.job import Job
 from autograder.sandbox.limits import Limits
 from autograder.selfcheck import RELEASED, released
 
@@ -100,7 +102,10 @@ def test_a_failed_question_has_the_message_of_its_check_and_what_to_do(mixed: su
     wrong, stopped, empty = (next(text for title, (_, text) in found.items() if title.startswith(start))
                              for start in ("3.", "2.", "17. Choose"))  # fmt: skip
     assert "build_encoder(3) should give outputs of shape (3,), not (2,)." in wrong and "→ Change your answer" in wrong
-    assert "NameError: name 'no_such_image' is not defined, in line 1" in stopped and "→ Mend that error" in stopped
+    assert (
+        "stopped in its line 1 with NameError: name 'no_such_image' is not defined" in stopped
+        and "→ Mend that error" in stopped
+    )
     assert "There is no dictionary named latent_errors yet." in empty
 
 
@@ -201,28 +206,30 @@ def test_a_right_export_passes_where_only_the_wheel_is_installed_and_nothing_of_
         cwd=tmp_path, env=environment(tmp_path / "cache"), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.startswith("autograder: The notebook is run without a sandbox")
     assert "without a sandbox, since this machine has none" in done.stdout and "✗" not in done.stdout
     assert not list(tmp_path.glob("*.keras"))
 
 
-def job(*sources: str) -> Job:
-    cells = tuple(PlannedCell(index, source, "answer", None) for index, source in enumerate(sources))
-    return Job(cells, probes={}, seed=1, training="record", lane="fast")
-
-
-def test_without_a_sandbox_a_notebook_that_dies_is_told_with_its_cell(tmp_path: Path) -> None:
-    saves = "from pathlib import Path\nPath('model.keras').write_text('hardly trained')"
-    outcome = plain.run(job(saves, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "1"), Limits(), None)
-    assert (outcome.ending, outcome.cell, outcome.isolation) == ("died", 1, "none")
-    ended = [frame.header["record"]["index"] for frame in outcome.frames if frame.header["event"] == "cell"]
-    assert ended == [0]
-    assert not Path("model.keras").exists()
+def test_a_cell_that_ends_the_notebook_is_named_and_what_it_hides_is_not_called_wrong(tmp_path: Path) -> None:
+    saves = "from pathlib import Path\nPath('model.keras').write_text('hardly trained')\n"
+    path = notebook(tmp_path, {"encoder-size-answer": f"{saves}import os\nos._exit(3)", "fit-answer": STUB})
+    said: list[str] = []
+    checked = selfcheck.check(path, released(path), None, "none", said.append)
+    found = {result.title.split(".")[0]: result for result in checked.results if "remarks" not in result.title}
+    assert (found["3"].state, found["4"].state, found["9"].state) == ("passed", "failed", "empty")
+    assert "ended the whole notebook" in found["4"].message and "Mend that error" in found["4"].advice
+    assert "was not reached" in found["5"].message and found["5"].advice.startswith("Mend what ended the notebook")
+    assert not checked.is_right and "did not run to its end" in checked.notes[-1]
+    assert said and "without a sandbox" in said[0]
+    # What it saves is not put in the place of its owner's files.
+    assert not Path("model.keras").exists() and not (tmp_path / "model.keras").exists()
 
 
 def test_a_process_that_can_not_be_started_is_a_fault_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(GraderFault, match="could not be started"):
-        plain.run(job("1"), Limits(), None)
+        plain.run(Job((), probes={}, seed=1, training="record"), Limits(), None)
 
 
 @pytest.mark.parametrize("content", ["{", "no notebook", '{"nbformat": 4, "cells": 5}'])
@@ -245,9 +252,14 @@ def test_a_name_that_is_no_assignment_is_told_with_those_that_are(tmp_path: Path
 def test_the_released_notebook_alone_tells_what_the_source_does() -> None:
     course, alone = load(ROOT), load_released(RELEASED / "autoencoders" / "autoencoders.ipynb")
     assert alone.cells == course.cells and alone.total_points == course.total_points
-    assert [(one.id, one.title, one.points, one.manual) for one in alone.questions] == [
-        (one.id, one.title, one.points, one.manual) for one in course.questions
-    ]
+    # One name is bound by the reference's answer, and no check asks for it.
+    only_bound = {name for one in course.questions for name in one.names} - {
+        name for one in alone.questions for name in one.names
+    }
+    assert only_bound == {"latent_dimension"}
+    for ours, theirs in zip(alone.questions, course.questions, strict=True):
+        assert replace(ours, names=()) == replace(theirs, names=())
+        assert set(ours.names) == set(theirs.names) - only_bound
 
 
 def test_a_notebook_tells_by_its_metadata_which_assignment_it_is(tmp_path: Path) -> None:
