@@ -57,6 +57,7 @@ test-gradescope: setup  ## build the package for Gradescope in a clean Debian an
 
 test-packages:
 	@bash scripts/test-packages $(TEST_PACKAGES)
+	@bash scripts/test-actionlint $(VENV)
 
 lint: setup  ## check types, style and the lock
 	@echo "lint: ruff and mypy"

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,11 +109,41 @@ def load(root: Path, name: str | None = None) -> Assignment:
     document = read_source(path)
     stubs = _stubs(root)
     cells = tuple(_source_cell(index, cell, stubs) for index, cell in enumerate(document["cells"]))
+    answers = {str(cell.question): document["cells"][cell.index]["source"] for cell in cells if cell.kind == "answer"}
+    return _assembled(name, root, document, cells, {name: syntax.bound_names(text) for name, text in answers.items()})
+
+
+def load_released(path: Path) -> Assignment:
+    """Read an assignment from its released notebook alone, which is all that a student has; raise AssignmentError.
+
+    Where the reference would tell which of the statement's names an answer binds, the visible checks do: the first
+    one that asks for a name in quotes.
+    """
+    document = read_source(path)
+    cells = tuple(_source_cell(index, cell, None) for index, cell in enumerate(document["cells"]))
+    checks = {str(cell.question): cell.source for cell in cells if cell.kind == "sanity"}
+    looked_at = {name: frozenset(re.findall(r"[\"'](\w+)[\"']", source)) for name, source in checks.items()}
+    assignment = _assembled(path.stem, path.parent, document, cells, looked_at)
+    first = {name: question.id for question in reversed(assignment.questions) for name in question.names}
+    questions = (
+        replace(question, names=tuple(name for name in question.names if first[name] == question.id))
+        for question in assignment.questions
+    )
+    return replace(assignment, questions=tuple(questions))
+
+
+def _assembled(
+    name: str,
+    root: Path,
+    document: Mapping[str, Any],
+    cells: tuple[SourceCell, ...],
+    bound: Mapping[str, frozenset[str]],
+) -> Assignment:
+    """Return the assignment of these cells; ``bound`` holds for each question the names that its answer binds."""
     _check_ids(cells)
     _check_questions(cells)
-    questions = tuple(_questions(cells, document["cells"]))
-    total = _total(document, questions)
-    return Assignment(name, root, total, questions, cells)
+    questions = tuple(_questions(cells, document["cells"], bound))
+    return Assignment(name, root, _total(document, questions), questions, cells)
 
 
 def place(index: int, grade_id: str = "") -> str:
@@ -197,7 +227,8 @@ def _stubs(root: Path) -> Mapping[str, str]:
     return stubs
 
 
-def _source_cell(index: int, cell: Mapping[str, Any], stubs: Mapping[str, str]) -> SourceCell:
+def _source_cell(index: int, cell: Mapping[str, Any], stubs: Mapping[str, str] | None) -> SourceCell:
+    """Return one cell as students get it; without ``stubs`` it is so already."""
     metadata = cell["metadata"].get("nbgrader")
     cell_type = cell["cell_type"]
     if metadata is None and cell_type == "markdown":
@@ -217,7 +248,7 @@ def _source_cell(index: int, cell: Mapping[str, Any], stubs: Mapping[str, str]) 
     kind = _kind(index, grade_id, cell_type, metadata)
     check_markers(index, grade_id, cell_type, cell["source"])
     source = cell["source"]
-    if kind in ("answer", "remark"):
+    if kind in ("answer", "remark") and stubs is not None:
         source = without_solution(source, stubs[cell_type])
     elif any(marker in source for marker in (BEGIN, END)):
         raise AssignmentError(
@@ -361,9 +392,10 @@ def _check_questions(cells: Sequence[SourceCell]) -> None:
             )
 
 
-def _questions(cells: Sequence[SourceCell], raw: Sequence[Mapping[str, Any]]) -> Iterator[Question]:
+def _questions(
+    cells: Sequence[SourceCell], raw: Sequence[Mapping[str, Any]], bound: Mapping[str, frozenset[str]]
+) -> Iterator[Question]:
     statements = {cell.question: cell for cell in cells if cell.kind == "text" and cell.question}
-    answers = {cell.question: raw[cell.index]["source"] for cell in cells if cell.kind == "answer"}
     for cell in cells:
         if cell.kind not in ("grade", "remark") or cell.question is None:
             continue
@@ -371,8 +403,7 @@ def _questions(cells: Sequence[SourceCell], raw: Sequence[Mapping[str, Any]]) ->
         base = statements.get(cell.question.removesuffix("-remark")) if manual else None
         title = _title(base) + ": your remarks" if base and manual else _title(statements[cell.question])
         marked = re.findall(r"`([A-Za-z_]\w*)[^`]*`", statements[cell.question].source)
-        bound = syntax.bound_names(answers.get(cell.question, ""))
-        fixed = tuple(dict.fromkeys(name for name in marked if name in bound))
+        fixed = tuple(dict.fromkeys(name for name in marked if name in bound.get(cell.question, ())))
         points = float(raw[cell.index]["metadata"]["nbgrader"]["points"])
         yield Question(cell.question, title, points, manual, fixed)
 

@@ -43,6 +43,13 @@ exit codes:
   2  wrong usage, or input that can not be read (the readable ones are graded all the same)
   3  the grader's own fault, or no complete isolation on this machine
 """
+_CHECK_EXIT_CODES = """\
+exit codes:
+  0  every visible check passed
+  1  some did not, or an answer stopped with an error
+  2  wrong usage, or a notebook that can not be read
+  3  a fault of the autograder or of this machine
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -153,13 +160,14 @@ def _add_command(
     text: str,
     examples: str,
     of_course: bool = True,
+    exit_codes: str = _EXIT_CODES,
 ) -> _Parser:
     summary = text.partition(":")[0]
     parser = commands.add_parser(
         name,
         help=summary[0].lower() + summary[1:],
         description=text,
-        epilog=f"examples:\n{examples}\n{_EXIT_CODES}",
+        epilog=f"examples:\n{examples}\n{exit_codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # Scripts rely on the names of the options; an abbreviation may mean another one tomorrow.
         allow_abbrev=False,
@@ -220,12 +228,20 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands,
         _check,
         "check",
-        "Run a notebook and show its visible checks: what a student may see, no score.",
-        "  autograder check autoencoders.ipynb\n",
+        "Check your own notebook: it is run, and its visible checks say what is right so far; no score is given.\n\n"
+        "Nothing but the notebook is needed, be it an .ipynb, a download from Colab or a .py export. It takes seconds: "
+        "no fit\nis performed (each is tried on one batch), and without the course's data the digits are made up. "
+        "Where this machine has\nno sandbox your code simply runs, as in Jupyter: check no notebook of others there.",
+        "  autograder check autoencoders.ipynb\n"
+        '  autograder check "Copy of autoencoders.ipynb" --assignment autoencoders\n'
+        "  autograder check autoencoders.py && echo ready to hand in\n",
+        exit_codes=_CHECK_EXIT_CODES,
     )
     parser.add_argument("notebook", type=_path, metavar="NOTEBOOK", help="the notebook to check")
-    parser.add_argument("--assignment", metavar="NAME", help="the assignment (default: the course's only one)")
-    _add_execution_options(parser)
+    parser.add_argument(
+        "--assignment", metavar="NAME", help="the assignment (default: the one that the notebook says it is)"
+    )
+    _add_isolation(parser)
 
 
 def _add_release(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -328,6 +344,10 @@ def _add_execution_options(parser: argparse.ArgumentParser) -> None:
         help="fast: a submission is run a second time, in full, only where the first run leaves something open; "
         "full: in full at once (default: fast)",
     )
+    _add_isolation(parser)
+
+
+def _add_isolation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--isolation",
         choices=("auto", "namespaces", "landlock", "none"),
@@ -372,24 +392,36 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from autograder.grade import Grader, visible_checks
-    from autograder.report.text import clean, one_line
+    from autograder import selfcheck
+    from autograder.report.text import one_line
 
-    assignment = _assignment(options)
     if options.notebook.is_dir() and not options.notebook.is_symlink():
         raise InputError(f"{one_line(str(options.notebook))} is a folder: name the notebook in it")
-    with Grader(assignment, _settings(options)) as grader, _quiet_libraries():
-        results = visible_checks(grader, options.notebook)
-    lines = []
-    for title, passed, message in results:
-        lines.append(f"{'✓' if passed else '✗'} {one_line(title)}")
-        if message and not passed:
-            lines.append("    " + clean(message).replace("\n", "\n    "))
-    if not results:
-        lines.append("none of the assignment's cells with checks are in this notebook: is it the right one?")
-    lines.append(f"{sum(passed for _, passed, _ in results)} of {len(results)} visible checks passed")
-    _show("\n".join(lines) + "\n")
-    return 0
+    assignment, data = _assignment_to_check(options)
+    checked = selfcheck.check(options.notebook, assignment, data, options.isolation, _complain)
+    _show(selfcheck.render(checked, options.notebook.name))
+    return 0 if checked.is_right else EXIT_BELOW
+
+
+def _assignment_to_check(options: argparse.Namespace) -> tuple[Assignment, Path | None]:
+    """Return the assignment and its data as a course has them, else as they are installed with this program."""
+    from autograder.assignment import load, names
+    from autograder.datasets import verify_folder
+    from autograder.selfcheck import released
+
+    try:
+        root = course_root(options.course)
+    except InputError:
+        if options.course is not None:
+            raise
+        return released(options.notebook, options.assignment), None
+    if options.course is None and not names(root):
+        return released(options.notebook, options.assignment), None
+    assignment = load(root, options.assignment)
+    if not any(assignment.data.glob("*.npz")):
+        return assignment, None
+    verify_folder(assignment.data)
+    return assignment, assignment.data
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -267,25 +267,3 @@ def _of_this_file(kept: report.Report, submission: Submission, file: Path, stude
     own = (_CUT, *SENTENCES.values())
     document["notes"] = (*submission.notes, *(note for note in kept.notes if note.startswith(own)))
     return report.Report.model_validate(document)
-
-
-def visible_checks(grader: Grader, file: Path) -> list[tuple[str, bool, str]]:
-    """Run a notebook and return (question's title, whether it passed, message) of each visible check.
-
-    Only the cells that the student sees decide; no hidden check is run. Raises SubmissionError.
-    """
-    submission = read(file, grader.assignment)
-    execution = grader.execute(submission)
-    titles: Mapping[str | None, Any] = {question.id: question.title for question in grader.assignment.questions}
-    ended = {outcome.index: outcome for outcome in execution.evidence.cells}
-    results = []
-    for cell in submission.cells:
-        if cell.kind != "sanity":
-            continue
-        outcome = ended.get(cell.index)
-        message = execution.trouble or "was not reached"
-        if outcome is not None:
-            message = outcome.error.message if outcome.error else ""
-        passed = outcome is not None and outcome.status == "ok"
-        results.append((str(titles.get(cell.question, cell.question)), passed, message))
-    return results

@@ -1,14 +1,15 @@
 """The report as the ``result.json`` of Classroom 50, in the form of its schema ``classroom50/result/v1``.
 
 Its scores are whole numbers: ours are multiplied by two, which makes every half point a whole one; other parts of a
-point, which no check gives, are rounded down. The names of the course and of the submission are those that
-Classroom 50's runner puts into the environment.
+point, which no check gives, are rounded down, question by question, so that the score is the sum of the tests. The
+names of the course and of the submission are those that Classroom 50's runner puts into the environment.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +27,10 @@ VARIABLES = {
     "submission": "SUBMISSION_TAG",
     "commit": "COMMIT_URL",
     "release": "RELEASE_URL",
-    "review": "REVIEW_URL",
 }
+# A submission's tag tells when it was made: submit/2026-06-01T14-32-05Z-a1b2c3d.
+_MADE = re.compile(r"submit/(\d{4}-\d\d-\d\dT)(\d\d)-(\d\d)-(\d\d)Z\b")
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def render(report: Report) -> str:
@@ -39,13 +42,20 @@ def render(report: Report) -> str:
 def document(report: Report, environment: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """Return the JSON document. Raises KeyError where the environment is not that of Classroom 50."""
     names = {name: environment[variable] for name, variable in VARIABLES.items()}
+    tests = [_test(question) for question in report.questions]
+    graded_at = now.astimezone(UTC).strftime(_MOMENT)
+    made = _MADE.match(names["submission"])
     return {
         "schema": SCHEMA,
         **names,
-        "datetime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "score": _units(report.score),
+        # A submission that is the first one has nothing to be compared with.
+        "review": environment.get("REVIEW_URL") or names["commit"],
+        # Grading again makes nobody late.
+        "datetime": f"{made[1]}{made[2]}:{made[3]}:{made[4]}Z" if made else graded_at,
+        "graded_at": graded_at,
+        "score": sum(test["score"] for test in tests),
         "max-score": _units(report.max_score),
-        "tests": [_test(question) for question in report.questions],
+        "tests": tests,
     }
 
 

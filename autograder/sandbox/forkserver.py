@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import importlib
 import json
 import os
 import selectors
@@ -36,30 +35,27 @@ from typing import Any, get_args
 from autograder.sandbox import launch, linux, processes
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.place import Place, survey
+from autograder.sandbox.preloading import preload, provide_data
 
 _BACKLOG = 128
 _PRIVATE = 0o700
 _OWNER_CHECK_SECONDS = 1.0
-_PRELOADED = (
-    "tensorflow",
-    "keras",
-    "numpy",
-    "matplotlib.pyplot",
-    "matplotlib_inline.backend_inline",
-    "IPython.core.interactiveshell",
-)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a server is told at its start: the folder of the data, and folders that no child may see."""
+    """What a server is told at its start: the folder of the data, and folders that no child may see.
 
-    data: Path
+    Without a folder it serves synthetic data.
+    """
+
+    data: Path | None
     hidden: tuple[Path, ...] = ()
 
     def to_line(self) -> bytes:
         """Return it as the one line that the server reads."""
-        return json.dumps({"data": str(self.data), "hidden": [str(path) for path in self.hidden]}).encode() + b"\n"
+        data = None if self.data is None else str(self.data)
+        return json.dumps({"data": data, "hidden": [str(path) for path in self.hidden]}).encode() + b"\n"
 
     @classmethod
     def read(cls) -> Setup:
@@ -71,7 +67,8 @@ class Setup:
                 raise EOFError("the owner of this server has gone")
             line += piece
         fields = json.loads(line)
-        return cls(Path(fields["data"]), tuple(Path(path) for path in fields["hidden"]))
+        data = None if fields["data"] is None else Path(fields["data"])
+        return cls(data, tuple(Path(path) for path in fields["hidden"]))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -90,31 +87,6 @@ def main(arguments: list[str] | None = None) -> None:
         return run
 
     serve(options.socket, prepare)
-
-
-def preload() -> None:
-    """Import what every notebook needs, and load what these packages would only load at first use."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    # The packages load these lazily, at 0.1 to 0.5 seconds in every child.
-    for name in ("matplotlib.backends.backend_agg", "PIL.PngImagePlugin"):
-        importlib.import_module(name)
-
-
-def provide_data(folder: Path) -> None:
-    """Read every ``.npz`` file of the data folder and hand the arrays to the module that serves them."""
-    import numpy as np
-
-    arrays = {}
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as archive:
-            arrays[path.stem] = {name: archive[name] for name in archive.files}
-    from autograder.sandbox.guest import data
-
-    data.provide(arrays)
 
 
 def serve(path: Path, prepare: Callable[[Setup], launch.Entry]) -> None:

@@ -41,24 +41,25 @@ class Sandbox:
     """Runs jobs, each in a child of its own that can reach nothing.
 
     ``isolation`` names the backend; ``auto`` takes the best complete one. ``data`` is the folder of data
-    files that students may load. ``server`` is the socket of a fork server that somebody else owns;
-    without it, or when that one is dead, this object starts its own. ``hidden`` are folders that no child may
-    see even where they lie inside the interpreter's folders; the folder above ``data`` is always one.
+    files that students may load; with None they get synthetic data, and nothing may be graded. ``server`` is the
+    socket of a fork server that somebody else owns; without it, or when that one is dead, this object starts its
+    own. ``hidden`` are folders that no child may see even where they lie inside the interpreter's folders; the
+    folder above ``data`` is always one.
     """
 
     def __init__(
         self,
         isolation: str = "auto",
         limits: Limits | None = None,
-        data: Path = Path("data"),
+        data: Path | None = Path("data"),
         server: Path | None = None,
         hidden: Sequence[Path] = (),
     ) -> None:
         self._isolation = isolation
         self._limits = limits or Limits()
-        self._data = data.resolve()
+        self._data = None if data is None else data.resolve()
         self._foreign_server = server
-        self._hidden = (self._data.parent, *hidden)
+        self._hidden = (*(() if self._data is None else (self._data.parent,)), *hidden)
         self._own: _Server | None = None
         self._lock = threading.Lock()
 
@@ -183,7 +184,7 @@ class Sandbox:
 class _Server:
     """A fork server process in its private folder; it ends when this process does."""
 
-    def __init__(self, command: list[str], data: Path, hidden: Sequence[Path]) -> None:
+    def __init__(self, command: list[str], data: Path | None, hidden: Sequence[Path]) -> None:
         self._folder = _private_folder()
         self._lock = hold(self._folder)
         self.path = self._folder / "socket"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import filecmp
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from example_class import Graded
 
 COURSE = Path(__file__).resolve().parents[2]
 RIGHT = ["ada-reference", "bo-functional", "chen-same-padding", "dina-add-and-huge-sweep", "quin-colab-export"]
@@ -26,12 +26,8 @@ Reports = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    out = tmp_path_factory.mktemp("graded")
-    command = [sys.executable, "-m", "autograder", "grade", "examples/submitted", "--out", str(out)]
-    environment = os.environ | {"AUTOGRADER_CACHE": str(tmp_path_factory.mktemp("cache"))}
-    done = subprocess.run(command, cwd=COURSE, env=environment, capture_output=True, text=True, check=False)
-    return done, out
+def graded(example_class: Graded) -> tuple[subprocess.CompletedProcess[str], Path]:
+    return example_class.done, example_class.out
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,16 @@ from datetime import datetime, timedelta
 
 import pytest
 from command_line import BLANK, ROOT, autograder, environment
+from example_class import example
 
 from autograder.assignment import load
 from autograder.errors import AssignmentError, InputError
 from autograder.gradescope import package, policy
 from autograder.gradescope.policy import Attempts, Late, Policy, applied, metadata, refused
+from autograder.report import gradescope
+from autograder.report.model import Report
 
+WORDS = ("score", "output", "tests", "extra_data")
 NOON = "2026-03-02T12:00:00.000000-08:00"
 RESULT = {"score": 80.0, "output": "80 of 100 points.", "tests": [{"name": "1", "score": 80.0}]}
 LATE = Policy(late=Late(grace_minutes=15, percent_per_day=10, most_percent=25))
@@ -155,15 +159,19 @@ def test_a_course_that_is_no_whole_checkout_makes_no_package(tmp_path):
 # What runs in it
 
 
-@pytest.fixture
-def platform(packed, tmp_path):
-    """Unpack the package as the platform does; the environment is this one instead of that of ``setup.sh``."""
-    root = tmp_path / "autograder"
-    with zipfile.ZipFile(packed) as archive:
+def unpacked(package, folder):
+    """Unpack a package as the platform does; the environment is this one instead of that of ``setup.sh``."""
+    root = folder / "autograder"
+    with zipfile.ZipFile(package) as archive:
         archive.extractall(root / "source")
     (root / "submission").mkdir()
     (root / "results").mkdir()
     return root
+
+
+@pytest.fixture
+def platform(packed, tmp_path):
+    return unpacked(packed, tmp_path)
 
 
 def run(root, cache):
@@ -175,17 +183,17 @@ def run(root, cache):
     return done, json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def test_a_submission_is_graded_as_by_the_command_line(platform, tmp_path):
-    shutil.copy(BLANK, platform / "submission")
+def test_what_lies_beside_a_notebook_and_empty_metadata_do_no_harm(platform, example_class, tmp_path):
+    name = "noor-blank"
+    shutil.copy(example(name), platform / "submission")
     (platform / "submission" / "notes.txt").write_text("mine")
     (platform / "submission_metadata.json").write_text("")
+    shutil.copytree(example_class.cache, tmp_path / "cache")
     done, result = run(platform, tmp_path / "cache")
     assert done.returncode == 0, done.stderr
-    out = tmp_path / "out"
-    arguments = ("--out", out, "--format", "gradescope", "--jobs", "1")
-    assert autograder("grade", BLANK, *arguments, cache=tmp_path / "cache").returncode == 0
-    (direct,) = out.glob("*/results.json")
-    assert result == json.loads(direct.read_text(encoding="utf-8"))
+    report = Report.model_validate_json((example_class.out / name / "report.json").read_bytes())
+    expected = json.loads(gradescope.render(report))
+    assert {word: result[word] for word in WORDS} == {word: expected[word] for word in WORDS}
 
 
 @pytest.mark.parametrize(

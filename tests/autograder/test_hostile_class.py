@@ -94,7 +94,7 @@ def test_folders_of_results_are_plain_names(graded: Printed) -> None:
 
 def test_messages_of_a_notebook_that_is_checked_command_no_build(graded: Printed, tmp_path: Path) -> None:
     result = autograder("check", raising(tmp_path / "::error::x.ipynb"), cache=graded.cache)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 1, result.stderr
     assert "second" in result.stdout and "third" in result.stdout and "fourth" in result.stdout
     assert_inert(result.stdout)
     assert_commands_no_build(result.stdout)

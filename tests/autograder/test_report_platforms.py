@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -21,7 +24,8 @@ from test_report_hostile import hostile_reports
 
 from autograder.errors import InputError
 from autograder.report import classroom50, github, gradescope, junit
-from autograder.report.formats import FORMATS, parse_formats
+from autograder.report.files import write_report
+from autograder.report.formats import FORMATS, Format, parse_formats
 from autograder.report.model import Report
 
 REPORTS: dict[str, Callable[[], Report]] = {
@@ -243,6 +247,7 @@ def test_the_outputs_of_the_step_are_plain() -> None:
 # --- Classroom 50 -------------------------------------------------------------------------------------
 
 SCORE = {"type": "integer", "minimum": 0}
+MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
 ADDRESS = {"type": "string", "pattern": "^https://"}
 CLASSROOM_50 = {
     "type": "object",
@@ -261,7 +266,8 @@ CLASSROOM_50 = {
         "commit": ADDRESS,
         "release": ADDRESS,
         "review": ADDRESS,
-        "datetime": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
+        "datetime": MOMENT,
+        "graded_at": MOMENT,
         "score": SCORE,
         "max-score": SCORE,
         "tests": {
@@ -289,9 +295,23 @@ def test_classroom50_reads_every_report(report: Report) -> None:
 def test_classroom50_gets_half_points_as_whole_numbers() -> None:
     document = classroom50.document(samples.report(), samples.CLASSROOM50, NOW)
     assert (document["score"], document["max-score"]) == (51, 82)
-    assert document["datetime"] == "2026-11-25T12:30:05Z"
+    assert document["datetime"] == document["graded_at"] == "2026-11-25T12:30:05Z"
     assert [test["passed"] for test in document["tests"]] == [True, False, True, False, False, False]
     assert sum(test["score"] for test in document["tests"]) == document["score"]
+
+
+def test_classroom50_is_told_when_a_submission_was_made_however_late_it_is_graded() -> None:
+    tag = "submit/2026-11-20T09-05-59Z-a1b2c3d"
+    document = classroom50.document(samples.report(), samples.CLASSROOM50 | {"SUBMISSION_TAG": tag}, NOW)
+    assert (document["datetime"], document["graded_at"]) == ("2026-11-20T09:05:59Z", "2026-11-25T12:30:05Z")
+
+
+@pytest.mark.parametrize("given", [{}, {"REVIEW_URL": ""}])
+def test_classroom50_reviews_the_commit_where_there_is_nothing_to_compare_it_with(given: dict[str, str]) -> None:
+    variables = {name: value for name, value in samples.CLASSROOM50.items() if name != "REVIEW_URL"} | given
+    document = classroom50.document(samples.report(), variables, NOW)
+    jsonschema.validate(document, CLASSROOM_50)
+    assert document["review"] == variables["COMMIT_URL"]
 
 
 # --- all ----------------------------------------------------------------------------------------------
@@ -320,3 +340,16 @@ def test_a_format_of_a_platform_is_refused_outside_of_it_before_anything_is_grad
         monkeypatch.setenv(name, value)
     assert parse_formats("json,classroom50") == ("json", "classroom50")
     jsonschema.validate(json.loads(FORMATS["classroom50"].render(samples.report())), CLASSROOM_50)
+
+
+def test_the_format_of_the_manual_is_written_beside_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adding-a-format.md").read_text(encoding="utf-8")
+    code, line = re.findall(r"<!-- \w+: begin -->\n```python\n(.*?)```\n", page, re.DOTALL)
+    module = ModuleType("autograder.report.lines")
+    exec(code, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    ((name, about),) = eval("{" + line + "}", {"Format": Format}).items()
+    monkeypatch.setitem(FORMATS, name, about)
+    write_report(tmp_path, samples.report(), parse_formats("json,lines"))
+    lines = (tmp_path / "lines.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == "build-encoder: 12.5 of 15" and lines[-1] == "latent-space-remark: 0 of 3, 3 waiting"
