@@ -16,7 +16,8 @@ import pytest
 from links import addresses, anchors, problems, tokens
 from miniature import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "data/README.md", "examples/README.md")
+PAGES = [*(ROOT / page for page in OTHERS), *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = (".", "docs", "data", "examples", "release", "source", "solutions", "tests", ".github")
 MARKDOWN = sorted({
     path
@@ -55,6 +56,7 @@ NOT_RUN = {
     ".venv/bin/autograder grade submitted/ --assignment rings": "of a second assignment: test_second_assignment.py",
     "autograder calibrate": "some minutes; test_calibrate.py runs it on a tiny course",
     "autograder grade submitted/ --scheduler *": "needs a cluster; test_cluster.py starts one",
+    "git checkout -- data/mnist.npz": "what is tried here is no checkout",
     "dask *": "needs other machines; test_cluster.py starts scheduler and workers",
     "pip install *": "downloads packages",
     "systemd-run *": "needs a running systemd",
