@@ -142,6 +142,21 @@ def test_a_dead_process_and_a_cell_that_is_no_python_cost_their_own_questions(gr
                       "inner-radius": 2}  # fmt: skip
 
 
+def test_a_check_that_makes_a_mistake_is_named_and_its_traceback_kept(course, graded, tmp_path, tmp_path_factory):
+    mine = course / "tests" / NAME / "test_mine.py"
+    mine.write_text("import pytest\n\n@pytest.mark.question('draw')\ndef test_mine(drawn_dots):\n    pass\n")
+    try:
+        done = autograder(
+            "grade", "submitted/right", "--assignment", NAME, "--out", tmp_path / "out",
+            cwd=course, cache=tmp_path_factory.getbasetemp() / "cache-rings",
+        )  # fmt: skip
+    finally:
+        mine.unlink()
+    assert "the check draw/mine made a mistake of its own in 1 of the submissions: see " in done.stderr
+    log = (tmp_path / "out" / "grader.log").read_text(encoding="utf-8")
+    assert "check test_mine.py::test_mine" in log and "FixtureLookupError: ('drawn_dots'" in log
+
+
 def test_pages_and_reports_say_nothing_of_the_first_assignment(graded):
     pages = [*graded.rglob("*.html"), *graded.rglob("*.json"), *graded.glob("*.csv")]
     assert len(pages) >= 8
