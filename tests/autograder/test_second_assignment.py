@@ -12,6 +12,8 @@ import pytest
 from command_line import autograder
 from miniature import ROOT, answer, cell, grade, statement, write
 
+from autograder.release import gate as release
+
 SECOND = Path(__file__).parent / "second_assignment"
 NAME = "rings"
 # What docs/writing-checks.md adds to the assignment as it is committed: a check, and a question with its own.
@@ -75,21 +77,18 @@ def course(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def released(course, tmp_path_factory):
-    """The students' version, as the command wrote it."""
-    done = autograder("release", NAME, cwd=course, cache=tmp_path_factory.getbasetemp() / "cache-rings")
-    assert done.returncode == 0, done.stderr
-    return json.loads((course / "release" / NAME / f"{NAME}.ipynb").read_text(encoding="utf-8"))
+def released(course):
+    """The students' version, made by nbgrader and let through by the gate, but for its run of the blank notebook."""
+    return json.loads(release.build(course, NAME).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def graded(course, released, tmp_path_factory):
-    """The folder of results of a class of three."""
-    for student, answers in (("right", RIGHT), ("wrong", WRONG), ("broken", BROKEN)):
+    """The folder of results of a class of four."""
+    for student, answers in (("right", RIGHT), ("wrong", WRONG), ("broken", BROKEN), ("blank", {})):
         document = json.loads(json.dumps(released))
         for question, text in answers.items():
             cell(document, f"{question}-answer")["source"] = text.strip("\n")
-        cell(document, "fit-remark")["source"] = "A line does not part them."
         write(document, course / "submitted" / student / NAME / f"{NAME}.ipynb")
     done = autograder(
         "grade", "submitted", "--assignment", NAME, "--jobs", "1",
@@ -132,6 +131,11 @@ def test_each_mistake_fails_its_own_check_alone(graded):
     assert scores == {"scale": 1, "draw": 0, "build-classifier": 4.5, "fit": 3.5, "fit-remark": 0, "accuracy": 2,
                       "inner-radius": 0}  # fmt: skip
     assert "other-scaling" in document["findings"]
+
+
+def test_a_blank_notebook_earns_nothing_and_only_its_remarks_wait(graded):
+    document = report(graded, "blank")
+    assert (document["score"], document["awaiting_review"]) == (0.0, 2.0)
 
 
 def test_a_dead_process_and_a_cell_that_is_no_python_cost_their_own_questions(graded):
