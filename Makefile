@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 ASSIGNMENT ?= autoencoders
 SUBMITTED ?= examples/submitted
 OUT ?= graded
+STUDENT ?= farid-wrong-filters
 JOBS ?=
 GRADE_OPTIONS ?=
 TEST_OPTIONS ?=
@@ -134,9 +135,9 @@ fuzz: setup  ## look for new examples that break a property (the gate tries the 
 	@echo "fuzz: running the property tests with random examples, ROUNDS times"
 	$(BIN)/python benchmarks/fuzz.py --rounds $(ROUNDS)
 
-pictures: setup  ## make the picture of the README from OUT (needs Debian's chromium)
+pictures: grade  ## grade SUBMITTED, then make the README's pictures of it and of STUDENT's page (needs Debian's chromium)
 	@echo "pictures: taking pictures of $(OUT)"
-	bash scripts/pictures $(OUT)
+	bash scripts/pictures $(OUT) $(STUDENT)
 
 doctor: setup  ## tell what this machine can do
 	$(BIN)/autograder doctor

@@ -427,7 +427,7 @@ def _total(document: Mapping[str, Any], questions: Sequence[Question]) -> float:
     total = sum(question.points for question in questions)
     if abs(total - stated) > 1e-9:
         raise AssignmentError(
-            f"The points of the questions sum to {total:g}, but the notebook's metadata states {stated:g}: "
-            "mend one of the two."
+            f"The points of the questions sum to {total:g}, but the notebook's metadata states {stated:g}: mend one of "
+            "the two (total_points: in JupyterLab's Property Inspector, at the right, under Advanced Tools)."
         )
     return float(stated)

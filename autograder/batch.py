@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from autograder import __version__, pool
 from autograder.assignment import Assignment
+from autograder.checks.points import stumbled
 from autograder.errors import SubmissionError
 from autograder.grade import Grader, Settings, course_digest
 from autograder.progress import Progress
@@ -119,7 +121,9 @@ def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, job
                 went_well &= not isinstance(event, (pool.Retried, pool.Failed))
                 _handle(event, todo, results, Execution(isolation=backend, training=settings.training))
     Store().prune(bound)
-    if went_well:
+    for check, count in results.stumbled.items():
+        results.progress.say(f"the check {check} made a mistake of its own in {count} of the submissions: see {log}")
+    if went_well and not results.stumbled:
         # Nothing but the greetings of libraries is in it.
         # Another batch into the same folder may have been quicker.
         with suppress(OSError):
@@ -263,6 +267,7 @@ class _Results:
     formats: Sequence[str]
     expected: int
     progress: Progress
+    stumbled: Counter[str] = field(default_factory=Counter)
     _rows: list[Row] = field(default_factory=list)
     _written: float = 0.0
 
@@ -272,6 +277,8 @@ class _Results:
         if report is None or not item.key or report.execution.key != item.key:
             return False
         if report.student != one_line(item.student) or (report.fault is not None and report.fault.whose == "grader"):
+            return False
+        if stumbled(report):
             return False
         # Written again: the formats asked for, or their layout, may have changed.
         write_report(self.out / item.folder, report, self.formats)
@@ -285,6 +292,7 @@ class _Results:
         update = {"execution": execution, "submission": submission}
         report = Report.model_validate(report.model_copy(update=update).model_dump())
         write_report(self.out / item.folder, report, self.formats)
+        self.stumbled.update(stumbled(report))
         self._append(summaries.row_of(report, item.folder))
         if time.monotonic() - self._written > SUMMARY_EVERY_WALL_SECONDS:
             self.write_summary()

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from autograder.assignment import Assignment
 from autograder.errors import AssignmentError
 from autograder.models.calibration import CONFIDENCE, Attempt, Design, attempts, derived_limit, plateau, summary
 from autograder.models.trainer import Images, Protocol
@@ -84,6 +85,18 @@ def calibrate(
         draw(figure, {design.name: part for design, part in zip(designs, made, strict=True)}, ignoring)
         write_text(page, put(page.read_text(encoding="utf-8"), f"{table}\n\n![Errors of the designs]({figure.name})"))
     return table
+
+
+def page_of(assignment: Assignment) -> Path:
+    """Return the page in ``docs/`` on an assignment's calibration: the one that names its file of figures.
+
+    Where none does, it is the path of a page that is not there.
+    """
+    docs = assignment.root / "docs"
+    for page in sorted(docs.glob("calibration*.md")):
+        if f"tests/{assignment.name}/{FILE}" in page.read_text(encoding="utf-8"):
+            return page
+    return docs / f"calibration-{assignment.name}.md"
 
 
 def load_designs(tests: Path) -> ModuleType:

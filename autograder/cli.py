@@ -451,10 +451,10 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from autograder.calibrate import calibrate
+    from autograder.calibrate import calibrate, page_of
 
     assignment = _assignment(options)
-    page = assignment.root / "docs" / "calibration.md"
+    page = page_of(assignment)
     try:
         table = calibrate(
             assignment.tests, assignment.data, page, options.seeds, options.other_seeds, options.jobs, _say

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from autograder import __version__
 from autograder.assignment import Assignment
+from autograder.checks.points import stumbled
 from autograder.errors import SubmissionError
 from autograder.execute import Execution, execute
 from autograder.observations import SENTENCES, observe
@@ -115,7 +116,8 @@ class Grader:
         if kept is not None:
             return _of_this_file(report.Report.model_validate(kept), submission, file, student)
         graded = self._graded(submission, file, student)
-        if graded.fault is None or graded.fault.whose == "student":
+        # A check that stumbled is asked again: whoever mends it needs the traceback.
+        if (graded.fault is None or graded.fault.whose == "student") and not stumbled(graded):
             self._store.put("report", key, graded.model_dump(mode="json"))
         return graded
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 Status = Literal["passed", "failed", "needs_review", "skipped"]
+OUR_FAULT = "The grader could not decide this one: it made a mistake of its own. A person will look at it."
+"""What a student reads where a check stumbled; the traceback is for the log."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autograder.checks.marks import LINE, dashed, mark_of, ordered, original_name, required_mark
-from autograder.checks.outcomes import CheckResult, Failed, NeedsReview, Note, Skipped, Status, running_notes
+from autograder.checks.outcomes import (
+    OUR_FAULT,
+    CheckResult,
+    Failed,
+    NeedsReview,
+    Note,
+    Skipped,
+    Status,
+    running_notes,
+)
 from autograder.checks.submitted import KERAS_2, NOT_ANSWERED, Submitted
 from autograder.errors import AssignmentError
 
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("autograder.checks")
 MESSAGE_LIMIT = 1_500
-OUR_FAULT = "The grader could not decide this one: it made a mistake of its own. A person will look at it."
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from autograder.checks.outcomes import OUR_FAULT
 from autograder.report import model as report
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def questions(
 def findings(results: Sequence[CheckResult]) -> tuple[str, ...]:
     """Return the named findings, each once, in the order of the checks."""
     return tuple(dict.fromkeys(result.finding for result in results if result.finding))
+
+
+def stumbled(graded: report.Report) -> tuple[str, ...]:
+    """Return the ids of the checks that made a mistake of their own, of which the log tells more."""
+    checks = (check for question in graded.questions for check in question.checks)
+    return tuple(check.id for check in checks if check.status == "needs_review" and check.message == OUR_FAULT)
 
 
 def _question(question: Question, results: Sequence[CheckResult], found_by: report.FoundBy) -> report.Question:

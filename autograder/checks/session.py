@@ -111,7 +111,7 @@ def _alone(tests: Path) -> Iterator[None]:
     finally:
         os.environ.update(hidden)
         sys.path[:] = path
-        for name in _modules_of(tests):
+        for name in modules_of(tests):
             del sys.modules[name]
         sys.modules.update(displaced)
 
@@ -122,7 +122,8 @@ def _displaced_modules(tests: Path) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names & set(sys.modules)}
 
 
-def _modules_of(tests: Path) -> list[str]:
+def modules_of(tests: Path) -> list[str]:
+    """Return the names of the imported modules whose files lie in a folder of hidden checks."""
     folder = f"{tests}{os.sep}"
     files = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
     return [name for name, file in files if file and file.startswith(folder)]

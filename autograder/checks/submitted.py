@@ -26,6 +26,8 @@ from autograder.evidence import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keras import Sequential
 
     from autograder.models.description import ModelDescription, Unrecognised
@@ -103,13 +105,28 @@ class SubmittedModel:
 
     def keras_for(self, input_shape: tuple[int, ...] | None) -> Sequential:
         """Return the rebuilt model; one that states no input shape is built, with fresh weights, for the given one."""
+        from autograder.models.rebuild import rebuild, submitted
+
+        if self.description.input_shape is None:
+            return self._built(lambda: rebuild(self.description, input_shape))
+        return self._built(lambda: submitted(self.snapshot))
+
+    def fresh(self, input_shape: tuple[int, ...], seed: int) -> Sequential:
+        """Return the rebuilt model with the fresh weights of a seed, for a check that trains it.
+
+        A clone of ``keras`` would not do: its layers start at zero, since its weights are replaced at once.
+        """
+        from autograder.models.rebuild import rebuild
+
+        return self._built(lambda: rebuild(self.description, input_shape, seed=seed))
+
+    def _built(self, build: Callable[[], Sequential]) -> Sequential:
+        """Return what ``build`` gives; end the check with the reason where there is no such model."""
         from autograder.models.description import Unbuildable, Unrecognised
-        from autograder.models.rebuild import WeightsMismatch, rebuild, submitted
+        from autograder.models.rebuild import WeightsMismatch
 
         try:
-            if self.description.input_shape is None:
-                return rebuild(self.description, input_shape)
-            return submitted(self.snapshot)
+            return build()
         except Unrecognised as error:
             review(f"The grader can not build this model ({error.reason}), so a person will look at it.")
         except Unbuildable as error:

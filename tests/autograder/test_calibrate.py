@@ -58,7 +58,10 @@ def blank():
 
 DESIGNS = (Design("right", "passes", right), Design("an output of zero", "misses", blank))
 """
-PAGE = "# Calibration\n\n<!-- measured: begin -->\nold\n<!-- measured: end -->\n\nThe end.\n"
+PAGE = (
+    "# Calibration\n\nOf `tests/squares/calibration.json`.\n\n"
+    "<!-- measured: begin -->\nold\n<!-- measured: end -->\n\nThe end.\n"
+)
 
 
 @pytest.mark.parametrize(("events", "trials"), [(0, 1), (0, 100), (1, 100), (7, 20), (99, 100)])
@@ -123,6 +126,7 @@ def course(tmp_path: Path) -> Path:
     tests = root / "tests" / miniature.NAME
     (root / "docs").mkdir()
     (root / "docs" / "calibration.md").write_text(PAGE)
+    (root / "docs" / "calibration-of-another.md").write_text(PAGE.replace("squares", "another"))
     (tests / "calibration_designs.py").write_text(DESIGNS)
     tiny = {"limit": 0.05, "noise": 0.1, "batch_size": 8, "steps": 200, "interval": 50, "clean_steps": 50,
             "restarts": 2, "submitted_restarts": 1, "test_images": 50, "steps_per_execution": 50, "seed": 7,
@@ -144,6 +148,8 @@ def test_the_command_measures_writes_and_does_nothing_twice(course: Path, tmp_pa
     assert right["passing_error"][-1] < document["denoising"]["protocol"]["limit"] < wrong["final_error"][0]
     page = (course / "docs" / "calibration.md").read_text()
     assert page.startswith("# Calibration") and page.endswith("The end.\n") and "| right | pass | 4 |" in page
+    another = (course / "docs" / "calibration-of-another.md").read_text()
+    assert another == PAGE.replace("squares", "another"), "the page of another assignment is left alone"
     assert "old" not in page and str(document["denoising"]["protocol"]["limit"]) not in page
     assert (course / "docs" / "calibration.svg").read_text().startswith("<?xml")
     before = document["denoising"]["measured"]

@@ -135,7 +135,15 @@ def test_a_damaged_data_file_is_a_problem(complete, tmp_path):
     assert "damaged" in finding.mend
 
 
-def test_a_folder_without_data_is_a_problem(complete, tmp_path):
+def test_a_course_may_have_no_data_at_all_and_is_warned(complete, tmp_path):
+    findings = doctor.examine(tmp_path)
+    (finding,) = of(findings, "data")
+    assert finding.status == "warning" and "git checkout" in finding.mend
+    assert doctor.can_grade(findings)
+
+
+def test_a_data_folder_without_digests_is_a_problem(complete, tmp_path):
+    (tmp_path / "data").mkdir()
     (finding,) = of(doctor.examine(tmp_path), "data")
     assert finding.status == "problem"
 
