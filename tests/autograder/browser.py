@@ -1,4 +1,4 @@
-"""A real browser for the tests that look at pages: Debian's chromium, driven by Playwright, without a network of its own."""
+"""A real browser for the tests that look at pages: Debian's chromium, driven by Playwright."""
 
 from __future__ import annotations
 

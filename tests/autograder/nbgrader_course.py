@@ -133,17 +133,9 @@ def run(course: Path, cache: Path, *steps: Sequence[str] | Mapping[str, Any]) ->
     return [line["code"] for line in lines], errors + out
 
 
-_GRADES = """
-    select base_cell.name, grade.auto_score, grade.manual_score, grade.needs_manual_grade
-    from grade join base_cell on base_cell.id = grade.cell_id
-    join submitted_notebook on submitted_notebook.id = grade.notebook_id
-    join submitted_assignment on submitted_assignment.id = submitted_notebook.assignment_id
-    where submitted_assignment.student_id = ?
-"""
-_COMMENTS = """
-    select base_cell.name, comment.auto_comment, comment.manual_comment
-    from comment join base_cell on base_cell.id = comment.cell_id
-    join submitted_notebook on submitted_notebook.id = comment.notebook_id
+_FROM = """
+    join base_cell on base_cell.id = row.cell_id
+    join submitted_notebook on submitted_notebook.id = row.notebook_id
     join submitted_assignment on submitted_assignment.id = submitted_notebook.assignment_id
     where submitted_assignment.student_id = ?
 """
@@ -151,28 +143,38 @@ _COMMENTS = """
 
 def grades(database: Path, student: str) -> dict[str, tuple[float | None, float | None, bool]]:
     """By question: the score by machine, a person's score, and whether somebody has to look."""
+    query = f"select base_cell.name, auto_score, manual_score, needs_manual_grade from grade row {_FROM}"
     with closing(sqlite3.connect(database)) as book:
-        return {name: (auto, manual, bool(waits)) for name, auto, manual, waits in book.execute(_GRADES, (student,))}
+        return {name: (auto, manual, bool(waits)) for name, auto, manual, waits in book.execute(query, (student,))}
 
 
 def comments(database: Path, student: str) -> dict[str, tuple[str | None, str | None]]:
     """By cell: the comment of the machine, and that of a person."""
+    query = f"select base_cell.name, auto_comment, manual_comment from comment row {_FROM}"
     with closing(sqlite3.connect(database)) as book:
-        return {name: (auto, manual) for name, auto, manual in book.execute(_COMMENTS, (student,))}
+        return {name: (auto, manual) for name, auto, manual in book.execute(query, (student,))}
 
 
 def judge(database: Path, student: str, question: str, score: float, comment: str = "") -> None:
-    """Write a person's score and comment as formgrader does: the row is read, and then these columns are written."""
-    inner = _GRADES.replace(
-        "base_cell.name, grade.auto_score, grade.manual_score, grade.needs_manual_grade", "grade.id"
-    )
-    said = _COMMENTS.replace("base_cell.name, comment.auto_comment, comment.manual_comment", "comment.id")
+    """Write a person's score and comment as formgrader does: a row is read, then these columns are written."""
     with closing(sqlite3.connect(database, timeout=30)) as book, book:
-        (row,) = book.execute(inner + "and base_cell.name = ?", (student, question)).fetchone()
-        book.execute("update grade set manual_score = ?, needs_manual_grade = 0 where id = ?", (score, row))
-        if comment:
-            (row,) = book.execute(said + "and base_cell.name = ?", (student, question)).fetchone()
-            book.execute("update comment set manual_comment = ? where id = ?", (comment, row))
+        for table, change, value in (
+            ("grade", "manual_score = ?, needs_manual_grade = 0", score),
+            ("comment", "manual_comment = ?", comment),
+        ):
+            if value != "":
+                query = f"select row.id from {table} row {_FROM} and base_cell.name = ?"
+                (found,) = book.execute(query, (student, question)).fetchone()
+                book.execute(f"update {table} set {change} where id = ?", (value, found))
+
+
+def penalty(database: Path, student: str) -> float | None:
+    """What a student loses for being late."""
+    query = """select late_submission_penalty from submitted_notebook join submitted_assignment
+        on submitted_assignment.id = submitted_notebook.assignment_id where student_id = ?"""
+    with closing(sqlite3.connect(database)) as book:
+        (found,) = book.execute(query, (student,)).fetchone()
+    return None if found is None else float(found)
 
 
 def autograded(course: Path, student: str) -> dict[str, Any]:
