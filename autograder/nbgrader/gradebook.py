@@ -184,7 +184,7 @@ def _comments(assignment: Assignment, handed: Handed, report: Report) -> dict[st
     reason = headline(report) if report.status == "ungradable" else report.fault.message if report.fault else ""
     if reason and comments:
         first = next(iter(comments))
-        comments[first] = _plain("\n".join(filter(None, [reason, comments[first]])))
+        comments[first] = _plain("\n\n".join(filter(None, [reason, comments[first]])))
     return comments
 
 
@@ -193,8 +193,11 @@ def _comment(question: Question) -> str | None:
     wrong = [check for check in question.checks if check.status != "passed" or check.message]
     if not wrong:
         return None
-    lines = check_lines(question.model_copy(update={"checks": tuple(wrong)}))
-    return _plain("\n\n".join("\n".join(lines).split("\n")))
+    paragraphs = []
+    for check in wrong:
+        title, *message = check_lines(question.model_copy(update={"checks": (check,)}))
+        paragraphs.append(f"{title}: {' '.join(line.strip() for line in message)}" if message else title)
+    return _plain("\n\n".join(paragraphs))
 
 
 def _plain(text: str) -> str:

@@ -12,6 +12,9 @@ from autograder.nbgrader import gradebook
 from autograder.nbgrader.notebook import MARK, in_markdown
 from autograder.report.text import points
 
+# nbgrader's own list at the top calls each question "Test cell"; the table has its links.
+_STYLE = "<style>#toc { display: none } #notebook table td, #notebook table th { padding: 0.15em 0.7em }</style>"
+
 
 class SaveGrades(NbGraderPreprocessor):  # type: ignore[misc]
     """Record the entry of a submission in the gradebook; it stands where nbgrader has SaveAutoGrades."""
@@ -40,17 +43,16 @@ class ScoreTable(NbGraderPreprocessor):  # type: ignore[misc]
                 if cell.metadata.get("nbgrader", {}).get("grade")
             }
             rows = [
-                f"| {in_markdown(title)} | {points(graded[name].score)} | {points(graded[name].points)} | "
-                f"{'waits for a person' if name in waiting else ''} |"
-                for name, title in mark["titles"].items()
-                if name in graded
+                f"| [{in_markdown(mark['titles'].get(name, name))}](#{name}) | {points(cell.score)} | "
+                f"{points(cell.points)} | {'waits for a person' if name in waiting else ''} |"
+                for name, cell in graded.items()
             ]
             penalty = about.get("late_penalty") or 0
             if penalty:
                 rows.append(f"| *Handed in late* | −{points(penalty)} | | |")
             total = f"| **Total** | **{points(about['score'])}** | **{points(about['max_score'])}** | |"
             table = "\n".join(["| Question | Points | of | |", "|:--|--:|--:|:--|", *rows, total])
-            nb.cells.insert(0, new_markdown_cell(f"## Your points\n\n{table}"))
+            nb.cells.insert(0, new_markdown_cell(f"## Your points\n{_STYLE}\n\n{table}"))
         return nb, resources
 
 
