@@ -18,6 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from nbconvert.preprocessors import ExecutePreprocessor
 from nbformat import from_dict
 from nbgrader.converters import Autograde as Stock
 from nbgrader.converters.base import NbGraderException
@@ -170,6 +171,17 @@ class Autograde(Stock):  # type: ignore[misc]
             self._sanitizing = True
         if report.fault is not None and report.fault.whose == "grader":
             self._troubles.append(f"{student}: {report.fault.message}")
+
+    def _init_preprocessors(self) -> None:
+        """Take the steps of the configuration, except those that would run a student's code in a plain kernel."""
+        super()._init_preprocessors()
+        if self._ours is not None:
+            # nbconvert knows no other way to take a step back.
+            steps = self.exporter._preprocessors
+            running = [step for step in steps if isinstance(step, ExecutePreprocessor)]
+            for step in running:
+                self.log.warning("%s is left out: notebooks run in the sandbox only", type(step).__name__)
+                steps.remove(step)
 
     def _record_failure(self, student: str, file: Path, error: Exception) -> None:
         """Record that a person has to look at a submission which could not be shown, for a fault of ours."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,23 +42,33 @@ class Reports:
         missing = [(student, file) for student, file in submissions if self._kept(student, file) is None]
         if not missing:
             return
-        root = self._assignment.root
+        # How the batch calls a file must name one student alone: it runs in this folder, links in its path resolved.
+        root = self._assignment.root.resolve()
+        paths = {file: self._path(file) for _, file in missing}
         log(f"{len(missing)} of {len(submissions)} submissions have no kept result: grading them")
         with scratch_folder() as scratch:
             command = [
                 sys.executable, "-P", "-m", "autograder", "grade", "--course", str(root),
                 "--assignment", self._assignment.name, "--isolation", self._settings.isolation, "--format", "json",
                 "--jobs", str(self._jobs or default_jobs()), "--out", str(scratch), "--",
-                *(str(file) for _, file in missing),
+                *map(str, paths.values()),
             ]  # fmt: skip
             said = _run(command, root, log)
-            found = {report.submission.file: report for report in map(read_report, scratch.iterdir()) if report}
+            found = [report for report in map(read_report, scratch.iterdir()) if report is not None]
+        reports = {report.submission.file: report for report in found}
+        labels = {file: one_line(shown_path(path, root)) for file, path in paths.items()}
+        once = Counter(labels.values())
         for student, file in missing:
-            report = found.get(one_line(_label(file, root)))
-            if report is not None:
+            report = reports.get(labels[file])
+            if report is not None and once[labels[file]] == 1:
                 self._fresh[file] = report.model_copy(update={"student": one_line(student)})
         if not found:
             log("\n".join(said))
+
+    def _path(self, file: Path) -> Path:
+        """Return the path of a file below the resolved folder of the course; links further down stay links."""
+        root, path = self._assignment.root.absolute(), file.absolute()
+        return root.resolve() / path.relative_to(root) if path.is_relative_to(root) else path
 
     def of(self, student: str, file: Path) -> Report:
         """Return the report of a submission; where there is none, one in which every point waits for a person."""
@@ -85,11 +96,6 @@ class Reports:
             return None
 
 
-def _label(file: Path, root: Path) -> str:
-    """Return how the batch calls a file: it runs in the course's folder."""
-    return str(file.relative_to(root)) if file.is_relative_to(root) else str(Path(*file.parts[-2:]))
-
-
 def _run(command: Sequence[str], root: Path, log: Log) -> list[str]:
     """Run the batch, hand on what it says line by line, and return the last lines."""
     said: list[str] = []
@@ -99,7 +105,8 @@ def _run(command: Sequence[str], root: Path, log: Log) -> list[str]:
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                log(line.rstrip())
+                if not line.startswith("results are in"):
+                    log(line.rstrip())
                 said = [*said[1 - _REASON_LINES :], line.rstrip()]
         except BaseException:
             # It keeps what it has, and ends its workers itself.

@@ -41,6 +41,9 @@ from autograder.grade import Grader, Settings
 SCRIPT = "# %% [markdown]\n# ### ❓ 1. Load the data\n\n# %%\n" + ANSWERS["load-data"]
 TEXTS = ("reconstructions-remark", "latent-space-remark", "best-latent-dimension-remark")
 NEVER_SHOWN = ("test_data.py", "calibration", "pytest", "AUTOGRADER", "sha256", "cell_cpu_seconds")
+# A list from before, with a step that would run the notebook in a plain kernel.
+STOCK = ("Execute", "SaveAutoGrades", "AssignLatePenalties")
+STOCK_LIST = f"--Autograde.autograde_preprocessors={[f'nbgrader.preprocessors.{name}' for name in STOCK]}"
 LATE = """
 from nbgrader.plugins import BasePlugin
 
@@ -248,6 +251,7 @@ class Again:
     codes: list[int]
     written: dict[tuple[str, str], float]
     times: int
+    said: str
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +266,14 @@ def again(graded):
     force = ["autograde", NAME, "--student", "ada", "--force"]
     steps = [
         {"command": ["autograde", NAME, "--force"], "keep": "second.db"},
-        {"command": [*force, "--LateSubmissionPlugin.penalty_method=zero"], "keep": "zero.db"},
+        {
+            "command": [
+                *force,
+                "--LateSubmissionPlugin.penalty_method=zero",
+                STOCK_LIST,
+            ],
+            "keep": "zero.db",
+        },
         {"command": [*force, "--AssignLatePenalties.plugin_class=late.Half"], "keep": "half.db"},
         {"command": ["generate_feedback", NAME]},
         {"command": ["export", "--to", "grades.csv"]},
@@ -285,7 +296,7 @@ def again(graded):
     out, errors = process.communicate(timeout=300)
     lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     assert len(lines) == len(steps), errors
-    return Again([line["code"] for line in lines], written, times)
+    return Again([line["code"] for line in lines], written, times, errors)
 
 
 def test_a_persons_score_and_comment_survive_a_pass_with_force(graded, again):
@@ -314,6 +325,12 @@ def test_late_penalties_are_taken_of_our_scores(graded, again):
     assert penalty(graded.course / "second.db", "ada") is None
     assert penalty(graded.course / "zero.db", "ada") == earned
     assert penalty(graded.course / "half.db", "ada") == earned / 2
+
+
+def test_a_list_of_steps_that_runs_notebooks_runs_none_and_records_the_same(graded, again):
+    assert "Execute is left out: notebooks run in the sandbox only" in again.said
+    before, after = grades(graded.first, "ada"), grades(graded.course / "zero.db", "ada")
+    assert {name: row[0] for name, row in before.items()} == {name: row[0] for name, row in after.items()}
 
 
 def test_without_execution_and_without_a_kept_result_nothing_is_earned(graded, again):
