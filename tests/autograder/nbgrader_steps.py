@@ -37,7 +37,8 @@ def main() -> None:
         app.reset()
         if "keep" in step:
             shutil.copy("gradebook.db", step["keep"])
-        print(json.dumps({"code": code, "seconds": time.perf_counter() - began}), flush=True)
+        heavy = sorted({"tensorflow", "keras"} & set(sys.modules))
+        print(json.dumps({"code": code, "seconds": time.perf_counter() - began, "heavy": heavy}), flush=True)
 
 
 if __name__ == "__main__":

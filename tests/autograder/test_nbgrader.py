@@ -142,7 +142,8 @@ def test_one_command_grades_a_whole_class_and_fails_for_nobody(graded):
     assert graded.code == 0, graded.said
     students = {path.name for path in (graded.course / "submitted").iterdir()}
     assert {path.name for path in (graded.course / "autograded").iterdir()} == students
-    assert "tensorflow" not in graded.said.lower()
+    # Notebooks ran elsewhere: nbgrader's own process has nothing to do with them.
+    assert '"heavy": []' in graded.said
 
 
 @pytest.mark.parametrize("student", ["ada", "ben", "flipped", "doubled", "renamed", "dead", "hang"])
