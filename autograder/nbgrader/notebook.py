@@ -109,7 +109,7 @@ class _Writer:
         self._shown: set[int] = set()
         self._ran = _ran(handed, report)
         self._attachments = _attachments(assignment)
-        self._placed = _placed(handed.pieces)
+        self._placed = _placed(handed.pieces, assignment)
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Yield the assignment's cells in order, and below each what the student put there."""
@@ -204,10 +204,11 @@ class _Writer:
         return [_checks(question), *drawn, result(min(question.score, self._points[question_id]))]
 
 
-def _placed(pieces: Sequence[Piece]) -> dict[int, Piece]:
+def _placed(pieces: Sequence[Piece], assignment: Assignment) -> dict[int, Piece]:
     """Return for cells of the assignment, by index, the student's piece that takes its place.
 
-    Of several the last one in which work was done, as nbgrader does it.
+    Of several the last one in which work was done, as nbgrader does it. Where no cell has the mark of an answer, code
+    that belongs to the question is taken.
     """
     placed: dict[int, Piece] = {}
     for piece in pieces:
@@ -217,6 +218,12 @@ def _placed(pieces: Sequence[Piece]) -> dict[int, Piece]:
         worked = known.kind not in ("answer", "remark") or syntax.has_work(piece.source, known.source)
         if known.index not in placed or (worked and known.kind in ("answer", "remark")):
             placed[known.index] = piece
+    for cell in assignment.cells:
+        if cell.kind == "answer" and cell.index not in placed:
+            own = [one for one in pieces if one.known is None and one.question == cell.question]
+            code = [one for one in own if one.cell_type == "code" and syntax.has_work(one.source, cell.source)]
+            if code:
+                placed[cell.index] = code[-1]
     return placed
 
 
