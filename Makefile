@@ -51,7 +51,7 @@ grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
 # nbgrader's pass is serial: it only records what the first command has graded in parallel and kept.
 autograde: setup  ## grade submitted/ in parallel, then let nbgrader record it in the gradebook
 	@echo "autograde: grading submitted/ into $(OUT)"
-	$(BIN)/autograder grade submitted --assignment $(ASSIGNMENT) --out $(OUT) $(if $(JOBS),--jobs $(JOBS)) $(GRADE_OPTIONS) || [ $$? -le 2 ]
+	$(BIN)/autograder grade submitted --assignment $(ASSIGNMENT) --out $(OUT) $(if $(JOBS),--jobs $(JOBS)) $(GRADE_OPTIONS) || [ $$? -le 3 ]
 	@echo "autograde: recording in nbgrader's gradebook"
 	$(BIN)/nbgrader autograde $(ASSIGNMENT) $(AUTOGRADE_OPTIONS)
 

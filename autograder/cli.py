@@ -322,7 +322,7 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
         _export,
         "export",
         "Write the grades of nbgrader's gradebook as CSV: with a column a question, or as Canvas or Moodle take them.",
-        "  autograder export\n  autograder export autoencoders --form canvas --out canvas.csv\n",
+        "  autograder export\n  autograder export autoencoders --form canvas --out grades-canvas.csv\n",
     )
     parser.add_argument("assignment", nargs="?", metavar="ASSIGNMENT", help="default: the course's only one")
     parser.add_argument(
