@@ -165,7 +165,7 @@ class Autograde(Stock):  # type: ignore[misc]
             output, resources = self.exporter.from_notebook_node(made, resources)
             self.write_single_notebook(output, resources)
         except Exception as error:
-            self._record_failure(student, file, error)
+            self._record_failure(student, error)
             raise
         finally:
             self._sanitizing = True
@@ -183,11 +183,15 @@ class Autograde(Stock):  # type: ignore[misc]
                 self.log.warning("%s is left out: notebooks run in the sandbox only", type(step).__name__)
                 steps.remove(step)
 
-    def _record_failure(self, student: str, file: Path, error: Exception) -> None:
+    def _record_failure(self, student: str, error: Exception) -> None:
         """Record that a person has to look at a submission which could not be shown, for a fault of ours."""
         assert self._ours is not None
-        report = self._reports.waiting(student, file, f"could not be recorded ({type(error).__name__})")
-        gradebook.record(self._place(self._ours.name, student), gradebook.entry_of(self._ours, Handed(None), report))
+        reason = f"This submission could not be recorded ({type(error).__name__}). A person looks at it."
+        # Nothing of what may just have failed is used again.
+        grades = {one.id: gradebook.Verdict(None if one.manual else 0.0, waits=True) for one in self._ours.questions}
+        first = [cell.grade_id for cell in self._ours.cells if cell.kind in ("answer", "remark")][:1]
+        entry = gradebook.Entry(grades, dict.fromkeys(first, reason))
+        gradebook.record(self._place(self._ours.name, student), entry)
 
     @property
     def _executes(self) -> bool:

@@ -46,10 +46,15 @@ STOCK = ("Execute", "SaveAutoGrades", "AssignLatePenalties")
 STOCK_LIST = f"--Autograde.autograde_preprocessors={[f'nbgrader.preprocessors.{name}' for name in STOCK]}"
 LATE = """
 from nbgrader.plugins import BasePlugin
+from nbgrader.preprocessors import NbGraderPreprocessor
 
 class Half(BasePlugin):
     def late_submission_penalty(self, student_id, score, total_seconds_late):
         return score / 2
+
+class Broken(NbGraderPreprocessor):
+    def preprocess(self, nb, resources):
+        raise ZeroDivisionError
 """
 
 
@@ -264,6 +269,7 @@ def again(graded):
         book.execute("update assignment set duedate = '2026-03-02 12:00:00'")
         book.execute("update student set first_name = '=1+1', last_name = 'O, \"Hara' where id = 'ada'")
     force = ["autograde", NAME, "--student", "ada", "--force"]
+    broken = ["autograde", NAME, "--student", "script", "--force"]
     steps = [
         {"command": ["autograde", NAME, "--force"], "keep": "second.db"},
         {
@@ -275,6 +281,7 @@ def again(graded):
             "keep": "zero.db",
         },
         {"command": [*force, "--AssignLatePenalties.plugin_class=late.Half"], "keep": "half.db"},
+        {"command": [*broken, "--Autograde.autograde_preprocessors=['late.Broken']"], "keep": "broken.db"},
         {"command": ["generate_feedback", NAME]},
         {"command": ["export", "--to", "grades.csv"]},
         {
@@ -333,8 +340,17 @@ def test_a_list_of_steps_that_runs_notebooks_runs_none_and_records_the_same(grad
     assert {name: row[0] for name, row in before.items()} == {name: row[0] for name, row in after.items()}
 
 
+def test_a_step_that_fails_leaves_an_entry_that_waits_and_the_next_run_tries_again(graded, again):
+    assert again.codes[3] == 1
+    found = grades(graded.course / "broken.db", "script")
+    assert all(not auto and waits for auto, _, waits in found.values())
+    said = "\n".join(auto or "" for auto, _ in comments(graded.course / "broken.db", "script").values())
+    assert "could not be recorded (ZeroDivisionError)" in said
+    assert grades(graded.course / "run.db", "script") == grades(graded.first, "script")
+
+
 def test_without_execution_and_without_a_kept_result_nothing_is_earned(graded, again):
-    assert again.codes[5] == 1
+    assert again.codes[6] == 1
     found = grades(graded.course / "not-run.db", "ben")
     assert all(not auto and waits for name, (auto, _, waits) in found.items() if name not in TEXTS)
     said = "\n".join(auto or "" for auto, _ in comments(graded.course / "not-run.db", "ben").values())
@@ -342,7 +358,7 @@ def test_without_execution_and_without_a_kept_result_nothing_is_earned(graded, a
 
 
 def test_what_could_not_be_graded_is_tried_again_without_force(graded, again):
-    assert again.codes[6] == 0
+    assert again.codes[7] == 0
     assert not grades(graded.course / "run.db", "ben")["load-data"][2]
 
 
@@ -351,7 +367,7 @@ def _feedback(course, student):
 
 
 def test_feedback_has_the_table_the_findings_and_her_own_outputs(graded, again):
-    assert again.codes[3] == 0
+    assert again.codes[4] == 0
     page = html.unescape(_feedback(graded.course, "ada"))
     assert page.index("Your points") < page.index("Describe a handwritten digit")
     rows = dict(re.findall(r'<td[^>]*><a href="#([\w-]+)">[^<]*</a></td>\s*<td[^>]*>([^<]*)</td>', page))
