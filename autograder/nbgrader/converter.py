@@ -255,7 +255,7 @@ def _timestamp(folder: Path) -> tuple[str, datetime | None]:
         with path.open("rb") as stream:
             text = stream.read(TIMESTAMP_BYTES).decode("utf-8", "replace").strip()
         return text, parse_utc(text) if text else None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "", None
     except (OSError, ValueError, OverflowError, TypeError, AttributeError):
         return "?", None

@@ -7,6 +7,7 @@ from typing import Any
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Grade
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import List
 
 from autograder.nbgrader import gradebook
 from autograder.nbgrader.notebook import MARK, in_markdown
@@ -30,6 +31,9 @@ class ScoreTable(NbGraderPreprocessor):  # type: ignore[misc]
 
     The scores are the gradebook's, a person's included. Notebooks of other assignments stay as they are.
     """
+
+    # nbconvert sets it for every step, and nbgrader's own have it too.
+    display_data_priority = List([]).tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Insert the table."""
