@@ -33,7 +33,7 @@ class ScoreTable(NbGraderPreprocessor):  # type: ignore[misc]
     """
 
     # nbconvert sets it for every step, and nbgrader's own have it too.
-    display_data_priority = List([]).tag(config=True)
+    display_data_priority: Any = List([]).tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Insert the table."""
