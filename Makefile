@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ASSIGNMENT ?= autoencoders
 SUBMITTED ?= examples/submitted
+AUTOGRADE_OPTIONS ?=
 OUT ?= graded
 STUDENT ?= farid-wrong-filters
 JOBS ?=
@@ -22,7 +23,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: help setup setup-peers grade test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes simulation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup setup-peers grade autograde test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes simulation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -47,6 +48,13 @@ $(PEERS_INSTALLED): requirements-peers.lock
 grade: setup  ## grade SUBMITTED (default: the bundled example class) into OUT
 	@echo "grade: grading $(SUBMITTED) into $(OUT)"
 	$(BIN)/autograder grade $(SUBMITTED) --assignment $(ASSIGNMENT) --out $(OUT) $(if $(JOBS),--jobs $(JOBS)) $(GRADE_OPTIONS)
+
+# nbgrader's pass is serial: it only records what the first command has graded in parallel and kept.
+autograde: setup  ## grade submitted/ in parallel, then let nbgrader record it in the gradebook
+	@echo "autograde: grading submitted/ into $(OUT)"
+	$(BIN)/autograder grade submitted --assignment $(ASSIGNMENT) --out $(OUT) $(if $(JOBS),--jobs $(JOBS)) $(GRADE_OPTIONS) || [ $$? -le 3 ]
+	@echo "autograde: recording in nbgrader's gradebook"
+	$(BIN)/nbgrader autograde $(ASSIGNMENT) $(AUTOGRADE_OPTIONS)
 
 test: setup test-packages  ## run all tests, the hidden checks on the reference solution included
 	@echo "test: running pytest"

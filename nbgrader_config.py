@@ -1,6 +1,12 @@
 """Configuration of nbgrader for this course; run every nbgrader command from this folder."""
 
+from autograder.nbgrader import install
+
 c = get_config()  # noqa: F821  (nbgrader provides it)
+
+# `nbgrader autograde`, formgrader's button, `generate_feedback`, `validate` and `export` work with the hidden checks of
+# tests/ and the sandbox; what is set below this line holds all the same. docs/instructors.md says what may be set.
+install(c)
 
 # The course's root is the folder where nbgrader runs (the default); below it are nbgrader's usual folders.
 c.CourseDirectory.source_directory = "source"  # what instructors edit

@@ -205,11 +205,11 @@ def fault_report(assignment: Assignment, item: Item, execution: Execution, reaso
     )
 
 
-def shown_path(file: Path) -> str:
-    """Return a path as students may see it: below the current folder, or its last two parts alone."""
-    absolute = file.absolute()
-    if absolute.is_relative_to(Path.cwd()):
-        return str(absolute.relative_to(Path.cwd()))
+def shown_path(file: Path, folder: Path | None = None) -> str:
+    """Return a path as students may see it: below the (current) folder, or its last two parts alone."""
+    absolute, above = file.absolute(), folder or Path.cwd()
+    if absolute.is_relative_to(above):
+        return str(absolute.relative_to(above))
     return str(Path(*absolute.parts[-2:]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -150,6 +151,7 @@ def _parser() -> _Parser:
     _add_calibrate(commands)
     _add_package(commands)
     _add_cache(commands)
+    _add_export(commands)
     return parser
 
 
@@ -330,6 +332,24 @@ def _add_cache(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
+def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _add_command(
+        commands,
+        _export,
+        "export",
+        "Write the grades of nbgrader's gradebook as CSV: with a column a question, or as Canvas or Moodle take them.",
+        "  autograder export\n  autograder export autoencoders --form canvas --out grades-canvas.csv\n",
+    )
+    parser.add_argument("assignment", nargs="?", metavar="ASSIGNMENT", help="default: the course's only one")
+    parser.add_argument(
+        "--form", choices=("csv", "canvas", "moodle"), default="csv", help="csv, canvas or moodle (default: csv)"
+    )
+    parser.add_argument(
+        "--out", type=_path, default=Path("grades.csv"), metavar="FILE", help="where to write (default: grades.csv)"
+    )
+    parser.add_argument("--db", metavar="URL", help="the gradebook (default: that of nbgrader's configuration)")
+
+
 def _add_execution_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training",
@@ -474,6 +494,17 @@ def _package(options: argparse.Namespace) -> int:
     target = options.out or Path(f"{assignment.name}-gradescope.zip")
     size = package.write(assignment, target)
     _show(f"wrote {target} ({size / 1e6:.1f} MB)\n{package.ADVICE}\n")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("nbgrader") is None:
+        raise InputError("nbgrader is not installed: pip install 'autoencoders-autograder[instructor]'.")
+    from autograder.assignment import load
+    from autograder.nbgrader.export import export
+
+    assignment = load(course_root(options.course), options.assignment)
+    _show(export(assignment.root, assignment.name, options.form, options.out.absolute(), options.db) + "\n")
     return 0
 
 

@@ -107,19 +107,33 @@ class Grader:
 
     def grade(self, file: Path, student: str) -> report.Report:
         """Return the report of one submission."""
+        known = self._known(file, student)
+        if isinstance(known, report.Report):
+            return known
+        graded = self._graded(known, file, student)
+        # A check that stumbled is asked again: whoever mends it needs the traceback.
+        if (graded.fault is None or graded.fault.whose == "student") and not stumbled(graded):
+            self._store.put("report", self._key(known), graded.model_dump(mode="json"))
+        return graded
+
+    def kept(self, file: Path, student: str) -> report.Report | None:
+        """Return the report for which nothing has to run, else None: one that was kept, or that of a refused file.
+
+        Neither the sandbox nor TensorFlow is started.
+        """
+        known = self._known(file, student)
+        return known if isinstance(known, report.Report) else None
+
+    def _known(self, file: Path, student: str) -> report.Report | Submission:
+        """Return the report where nothing has to run for it, else the submission that is to be run."""
         try:
             submission = read(file, self.assignment)
         except SubmissionError as error:
             return self._ungradable(file, student, str(error))
-        key = self._key(submission)
-        kept = self._store.get("report", key) if self.settings.use_cache else None
-        if kept is not None:
-            return _of_this_file(report.Report.model_validate(kept), submission, file, student)
-        graded = self._graded(submission, file, student)
-        # A check that stumbled is asked again: whoever mends it needs the traceback.
-        if (graded.fault is None or graded.fault.whose == "student") and not stumbled(graded):
-            self._store.put("report", key, graded.model_dump(mode="json"))
-        return graded
+        kept = self._store.get("report", self._key(submission)) if self.settings.use_cache else None
+        if kept is None:
+            return submission
+        return _of_this_file(report.Report.model_validate(kept), submission, file, student)
 
     def execute(self, submission: Submission) -> Execution:
         """Run a submission in the sandbox, or take what was kept of its execution; return what came out, parsed."""

@@ -110,6 +110,17 @@ def read(path: Path) -> Notebook:
     return _from_json(text, name, notes)
 
 
+def items(path: Path) -> list[Any]:
+    """Return the cells of a notebook as they stand in its JSON, hostile as they are; none of a ``.py`` export.
+
+    They have the order and the positions that ``read`` counts by. Raises SubmissionError where there is no JSON.
+    """
+    text, _ = _decoded(read_file(path)[0])
+    if path.suffix.lower() == ".py" and not _looks_like_notebook(text):
+        return []
+    return _cell_items(_document(text, shown(path.name))) or []
+
+
 def read_file(path: Path) -> tuple[bytes, tuple[str, ...]]:
     """Return the bytes of a regular file within FILE_LIMIT, and notes; raise SubmissionError on all else."""
     name = shown(path.name)
