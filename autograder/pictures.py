@@ -1,4 +1,4 @@
-"""Draw again, from the recorded values, what a submission drew: for the person who has to judge it.
+"""Draw again, from the recorded values, what a submission drew: for its author, and for the person who has to judge it.
 
 Nothing of the student's own files is shown: a picture holds the numbers that were given to matplotlib, and no text.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autograder.evidence import Axes, Figure, Picture, Points
 
 MOST_PICTURES = 4
+MOST_OTHER_CHARACTERS = 200_000
 _INCH = 100
 _WIDEST, _TALLEST = 960, 1440
 _MOST_PIXELS, _MOST_POINTS = 300, 3000
@@ -25,24 +26,33 @@ _LARGEST_NUMBER = 1e12
 
 
 def attach(
-    questions: Iterable[Question], figures: Sequence[Figure], question_of: Mapping[int, str | None]
+    questions: Iterable[Question],
+    figures: Sequence[Figure],
+    question_of: Mapping[int, str | None],
+    most: int = MOST_PICTURE_CHARACTERS,
 ) -> tuple[Question, ...]:
-    """Return the questions, with pictures where a check waits for a person and something was drawn.
+    """Return the questions, with pictures of what the cells of those that have checks drew.
 
-    ``question_of`` tells which question the cell of an index answers.
+    ``question_of`` tells which question the cell of an index answers. What a check could not judge is drawn first and
+    may take ``most`` characters; the rest has to do with ``MOST_OTHER_CHARACTERS`` and one picture a question.
     """
-    attached, left = [], MOST_PICTURE_CHARACTERS
-    for question in questions:
-        pictures: list[str] = []
-        if any(check.status == "needs_review" for check in question.checks):
+    questions = tuple(questions)
+    pictures: dict[str, tuple[str, ...]] = {}
+    left = most
+    for waits in (True, False):
+        left = left if waits else min(left, MOST_OTHER_CHARACTERS)
+        for question in questions:
+            if not question.checks or waits != any(check.status == "needs_review" for check in question.checks):
+                continue
             own = [figure for figure in figures if question_of.get(figure.cell) == question.id]
-            for figure in own[:MOST_PICTURES]:
-                picture = draw(figure)
+            drawn = []
+            for figure in own[-1:] if not waits else own[:MOST_PICTURES]:
+                picture = draw(figure) if left else ""
                 if picture and len(picture) <= left:
-                    pictures.append(picture)
+                    drawn.append(picture)
                     left -= len(picture)
-        attached.append(question.model_copy(update={"pictures": tuple(pictures)}))
-    return tuple(attached)
+            pictures[question.id] = tuple(drawn)
+    return tuple(one.model_copy(update={"pictures": pictures.get(one.id, ())}) for one in questions)
 
 
 def draw(figure: Figure) -> str:

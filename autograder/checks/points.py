@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from autograder.report import model as report
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autograder.checks.outcomes import CheckResult
 
 STEP = 0.5
+_Shown = TypeVar("_Shown", report.Architecture, report.Training, report.Curve)
 
 
 def questions(
@@ -38,6 +39,11 @@ def questions(
 def findings(results: Sequence[CheckResult]) -> tuple[str, ...]:
     """Return the named findings, each once, in the order of the checks."""
     return tuple(dict.fromkeys(result.finding for result in results if result.finding))
+
+
+def exhibits(results: Sequence[CheckResult], kind: type[_Shown]) -> tuple[_Shown, ...]:
+    """Return what the checks show of one kind, in the order of the checks."""
+    return tuple(one for result in results for one in result.exhibits if isinstance(one, kind))
 
 
 def _question(question: Question, results: Sequence[CheckResult], found_by: report.FoundBy) -> report.Question:
