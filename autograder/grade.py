@@ -161,6 +161,7 @@ class Grader:
             execution.evidence.figures,
             {cell.index: cell.question for cell in submission.cells},
             report.MOST_PICTURE_CHARACTERS - strips,
+            trained=self.settings.training != "record",
         )
         waiting = sum(question.awaiting_review for question in questions)
         seen = observe(submission, execution.evidence)

@@ -81,7 +81,11 @@ def side_by_side(
 
 def in_words(kind: str, fields: Sequence[tuple[str, Field]]) -> str:
     """Return a layer in words: ``convolution: 8 filters, a kernel of 2 x 2, relu``."""
-    told = ", ".join(field_words(field, value) for field, value in fields if value != _USUAL.get(field, ...))
+    known = dict(fields)
+    usual = (
+        _USUAL | {"strides": known.get("pool_size", (1, 1))} | ({"padding": "valid"} if "pool_size" in known else {})
+    )
+    told = ", ".join(field_words(field, value) for field, value in fields if value != usual.get(field, ...))
     return f"{kind_words(kind)}: {told}" if told else kind_words(kind)
 
 

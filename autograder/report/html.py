@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup
 
 from autograder.report import text
-from autograder.report.charts import charts
+from autograder.report.charts import charts, number
 from autograder.report.model import Architecture, Check, Question, Report, Training
 from autograder.report.summary import NO_ISOLATION_WARNING, STATUS_WORDS, Row, Summary
 from autograder.report.wording import WORDS
@@ -138,6 +138,7 @@ def _environment() -> jinja2.Environment:
         "spaced": lambda name: name.replace("-", " "),
         "moment": lambda moment: moment.replace("T", " ").replace("Z", " UTC"),
         "duration": _duration,
+        "measured": lambda value: f"{value:.3f}" if abs(value) < 1000 else number(value),
         "breadth": _breadth,
         "sign": _LAYER_SIGNS.__getitem__,
         "layer_word": lambda status: _LAYER_WORDS.get(status, ""),

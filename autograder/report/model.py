@@ -20,6 +20,7 @@ Line = Annotated[str, AfterValidator(one_line)]
 MOST_PICTURE_CHARACTERS = 400_000
 """In all pictures of a report: its page stays below a megabyte."""
 MOST_POINTS_OF_A_CURVE = 100
+LARGEST = 1e12
 Png = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=MOST_PICTURE_CHARACTERS)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -162,8 +163,8 @@ class Curve(Part):
     points: Annotated[
         tuple[
             tuple[
-                Annotated[float, Field(allow_inf_nan=False)],
-                Annotated[float, Field(allow_inf_nan=False)],
+                Annotated[float, Field(ge=-LARGEST, le=LARGEST)],
+                Annotated[float, Field(ge=-LARGEST, le=LARGEST)],
             ],
             ...,
         ],

@@ -18,7 +18,7 @@ from sweep import (
 )
 
 from autograder.checks import fail, note, review, show, skip
-from autograder.report.model import Curve
+from autograder.report.model import LARGEST, Curve
 
 WIDE = 16
 NARROW = 6
@@ -39,7 +39,7 @@ def comparison(submitted):
 
 def measured_curve(found):
     """The errors by latent dimension, where models were trained: those of recorded fits say nothing."""
-    points = sorted((dimension, error) for dimension, error in found.errors.items() if math.isfinite(error))
+    points = sorted((dimension, error) for dimension, error in found.errors.items() if abs(error) < LARGEST)
     if len(points) < 2 or not found.fits or not all(one.performed and not one.error for one in found.fits):
         return None
     return Curve(question=QUESTION, title="Denoising error by latent dimension", x_label="latent dimension",

@@ -324,7 +324,7 @@ def hostile() -> Report:
                 title=HOSTILE,
                 x_label=HOSTILE,
                 y_label=HOSTILE,
-                points=((-1e308, 1e308), (0.0, -1e308), (1e308, 1e-308)),
+                points=((-1e12, 1e12), (0.0, -1e12), (1e12, 1e-308)),
             ),
         ),
         fault=Fault(whose="student", message=HOSTILE),
