@@ -124,7 +124,7 @@ def _of_points(each: Sequence[Axes], boxes: Sequence[tuple[int, int, int]], size
     from PIL import Image
 
     canvas = Canvas(figsize=(size[0] / _INCH, size[1] / _INCH), dpi=_INCH, facecolor="white")
-    agg = FigureCanvasAgg(canvas)
+    agg: Any = FigureCanvasAgg(canvas)
     shown = False
     for axes, (left, top, side) in zip(each, boxes, strict=True):
         width, height = side / size[0], side / size[1]
