@@ -21,7 +21,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: help setup setup-peers grade test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup setup-peers grade test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes benchmark-page soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -100,6 +100,10 @@ benchmark-isolation: setup  ## measure what isolation adds to a submission (some
 benchmark-classes: setup  ## grade classes of 25 to 200, again unchanged and with a changed check (half an hour, quiet machine)
 	@echo "benchmark-classes: grading classes of several sizes"
 	$(BIN)/python benchmarks/classes.py
+
+benchmark-page: setup  ## measure the page of a class of a thousand: what writing it costs, and how fast a browser sorts it
+	@echo "benchmark-page: writing, loading and sorting"
+	$(BIN)/python benchmarks/class_page.py
 
 soak: setup  ## grade 300 mixed submissions twice, see that nothing grows or differs; writes docs/soak.md (an hour or two)
 	@echo "soak: grading hundreds of submissions, twice"
