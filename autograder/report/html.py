@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,7 @@ _ISOLATION = {
     "landlock": "landlock: no network, files closed off",
     "none": "none",
 }
+_FINDING = re.compile("[a-z0-9-]+")
 _HISTOGRAM_BINS = 10
 _SHOWN_AT_ONCE = 8
 """Files that could not be graded, above which their list is folded: the students come next."""
@@ -135,7 +137,7 @@ def _environment() -> jinja2.Environment:
         "needs_a_look": _needs_a_look,
         "sorted_checks": _sorted_checks,
         "common_message": _common_message,
-        "spaced": lambda name: name.replace("-", " "),
+        "spaced": lambda name: name.replace("-", " ") if _FINDING.fullmatch(name) else name,
         "moment": lambda moment: moment.replace("T", " ").replace("Z", " UTC"),
         "duration": _duration,
         "measured": lambda value: f"{value:.3f}" if abs(value) < 1000 else number(value),
