@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -270,10 +271,16 @@ def _cells(submission: Submission, execution: Execution) -> tuple[report.Cell, .
                 "cpu_seconds": round(outcome.cpu_seconds, 3),
                 "error": f"{outcome.error.type}: {outcome.error.message}" if outcome.error else None,
                 "line": outcome.error.line if outcome.error else None,
-                "traceback": outcome.traceback[:_TRACEBACK_CHARACTERS] if outcome.error else "",
+                "traceback": _counted_from_one(outcome.traceback) if outcome.error else "",
             }
         cells.append(report.Cell.model_validate(cell.model_dump() | changes))
     return tuple(cells)
+
+
+def _counted_from_one(traceback: str) -> str:
+    """Return a traceback, cut, in which cells are counted as on the page: from 1."""
+    cut = traceback[:_TRACEBACK_CHARACTERS]
+    return re.sub(r"(?m)^cell (\d{1,6}), line", lambda found: f"cell {int(found[1]) + 1}, line", cut)
 
 
 def _cut_output(evidence: Evidence, limits: Limits) -> tuple[str, ...]:

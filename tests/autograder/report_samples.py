@@ -128,7 +128,7 @@ def report(student: str = "Ada Lovelace", **changes: object) -> Report:
                 error="ValueError: Input 0 of layer 'dense' is incompatible with the layer: expected axis -1\n"
                 "of input shape to have value 2, but received input with shape (32, 3)",
                 line=2,
-                traceback="cell 17, line 2, in <module>\n    autoencoder.fit(X_train, y_train)",
+                traceback="cell 18, line 2, in <module>\n    autoencoder.fit(X_train, y_train)",
             ),
         ),
         "architectures": (ENCODER,),
