@@ -259,7 +259,7 @@ def test_a_network_is_shown_beside_the_statement_with_what_differs(graded, work,
 
 
 def test_the_sizes_that_are_shown_are_those_of_keras(graded):
-    build = encoder((1, conv(8, padding="same")))
+    build = encoder((1, conv(8, padding="same")), (3, conv(16, padding="same")), (5, conv(32, padding="same")))
     networks = shown(graded(Work(build)))
     network, built = networks["Encoder"], build(2)
     assert [layer.parameters for layer in network.layers] == [layer.count_params() for layer in built.layers]
