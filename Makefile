@@ -23,7 +23,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: help setup setup-peers grade autograde test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes simulation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
+.PHONY: help setup setup-peers grade autograde test test-packages test-gradescope lint release solutions check-release examples benchmark benchmark-peers-quick accuracy-peers benchmark-isolation benchmark-classes benchmark-page simulation soak calibration accuracy mutation take-out attacks fuzz pictures doctor lock clean
 
 help:  ## show the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -114,6 +114,10 @@ benchmark-classes: setup  ## grade classes of 25 to 200, again unchanged and wit
 simulation: setup  ## simulate 10 000 and 100 000 submissions from measured service times (ten minutes, quiet machine)
 	@echo "simulation: measuring, checking the model and simulating"
 	$(BIN)/python benchmarks/simulation.py
+
+benchmark-page: setup  ## measure the page of a class of a thousand: what writing it costs, and how fast a browser sorts it
+	@echo "benchmark-page: writing, loading and sorting"
+	$(BIN)/python benchmarks/class_page.py
 
 soak: setup  ## grade 300 mixed submissions twice, see that nothing grows or differs; writes docs/soak.md (an hour or two)
 	@echo "soak: grading hundreds of submissions, twice"

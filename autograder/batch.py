@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +44,9 @@ GRADERS_OWN_WALL_SECONDS = 3600.0
 """For what the grader does itself for one submission, its training above all."""
 
 SUMMARY_EVERY_WALL_SECONDS = 2.0
+SUMMARY_WAITS = 30
+"""So many times as long as the last summary took, the next one waits at least: a thirtieth of the time, of one core."""
+
 LOG_FILE = "grader.log"
 
 
@@ -78,7 +83,7 @@ def grade_all(
     items = items_of(assignment, submissions, settings, labels or {})
     for folder in (out, *(out / item.folder for item in items)):
         sweep(folder)
-    results = _Results(assignment, out, formats, len(items), progress)
+    results = _Results(assignment, out, formats, len(items), progress, machine=_machine(jobs, scheduler))
     progress.begin(len(items))
     try:
         todo = [item for item in items if not (settings.use_cache and results.keep(item))]
@@ -90,7 +95,7 @@ def grade_all(
             _grade(assignment, todo, settings, jobs, results)
     finally:
         progress.close()
-        results.write_summary()
+        results.write_summary(running=False)
     return results.summary()
 
 
@@ -99,6 +104,14 @@ def default_jobs() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _machine(jobs: int, scheduler: str | None) -> str:
+    """Return where a batch is graded, in words."""
+    where = "the workers of a Dask scheduler" if scheduler is not None else f"{jobs} at a time"
+    cores = default_jobs()
+    system = f"{platform.system()} {platform.machine()}, {cores} {'core' if cores == 1 else 'cores'}"
+    return f"{system}, Python {platform.python_version()}, {where}"
 
 
 def _grade(assignment: Assignment, todo: Sequence[Item], settings: Settings, jobs: int, results: _Results) -> None:
@@ -268,8 +281,10 @@ class _Results:
     expected: int
     progress: Progress
     stumbled: Counter[str] = field(default_factory=Counter)
+    machine: str = ""
     _rows: list[Row] = field(default_factory=list)
-    _written: float = 0.0
+    _begun: float = field(default_factory=time.monotonic)
+    _due: float = 0.0
 
     def keep(self, item: Item) -> bool:
         """Keep the report of an earlier batch where it is still right, and say whether it was."""
@@ -294,23 +309,35 @@ class _Results:
         write_report(self.out / item.folder, report, self.formats)
         self.stumbled.update(stumbled(report))
         self._append(summaries.row_of(report, item.folder))
-        if time.monotonic() - self._written > SUMMARY_EVERY_WALL_SECONDS:
+        if time.monotonic() >= self._due:
             self.write_summary()
 
-    def summary(self) -> Summary:
+    def summary(self, running: bool = False) -> Summary:
         """Return the summary of what is there so far."""
-        return summaries.summarise(self.assignment, self._rows, self.expected)
+        batch = summaries.Batch(
+            running=running,
+            written=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            wall_seconds=round(time.monotonic() - self._begun, 1),
+            machine=self.machine,
+        )
+        return summaries.summarise(self.assignment, self._rows, self.expected, batch)
 
-    def write_summary(self) -> None:
-        """Write the summary in all its formats."""
-        summary = self.summary()
+    def write_summary(self, running: bool = True) -> None:
+        """Write the summary in all its formats; ``running`` says whether more is to come.
+
+        The larger the class, the longer that takes and the longer the next one waits, so that all of them together
+        take a small share of the time, however many results arrive.
+        """
+        started = time.monotonic()
+        summary = self.summary(running)
         write_text(self.out / "summary.json", summaries.render_json(summary))
         write_text(self.out / "scores.csv", summaries.render_csv(summary))
         if "html" in self.formats:
             from autograder.report.html import render_class
 
             write_text(self.out / "index.html", render_class(summary, FORMATS["html"].file))
-        self._written = time.monotonic()
+        ended = time.monotonic()
+        self._due = ended + max(SUMMARY_EVERY_WALL_SECONDS, SUMMARY_WAITS * (ended - started))
 
     def _append(self, row: Row) -> None:
         self._rows.append(row)

@@ -8,9 +8,14 @@ All doors (command line, nbgrader, CI) call ``Grader.grade`` and show what it re
 from __future__ import annotations
 
 import importlib.metadata
+import platform
+import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +38,14 @@ if TYPE_CHECKING:
 
 _CUT = "Printed more than"
 _CELLS_NAMED = 10
+_TRACEBACK_CHARACTERS = 2_000
+# TensorFlow comes under one name or the other.
+_PACKAGES = {
+    "Keras": ("keras",),
+    "TensorFlow": ("tensorflow", "tensorflow-cpu"),
+    "NumPy": ("numpy",),
+    "matplotlib": ("matplotlib",),
+}
 
 
 @dataclass(frozen=True)
@@ -158,10 +171,14 @@ class Grader:
         execution = self.execute(submission)
         context = session.Context(cells=submission.cells, store=self._store)
         results = session.run(self.assignment, execution.evidence, context)
+        trainings = points.exhibits(results, report.Training)
+        strips = sum(len(strip.picture) for training in trainings for strip in training.strips)
         questions = attach(
             points.questions(self.assignment, results, submission.alignment),
             execution.evidence.figures,
             {cell.index: cell.question for cell in submission.cells},
+            report.MOST_PICTURE_CHARACTERS - strips,
+            trained=self.settings.training != "record",
         )
         waiting = sum(question.awaiting_review for question in questions)
         seen = observe(submission, execution.evidence)
@@ -181,7 +198,10 @@ class Grader:
                 *_cut_output(execution.evidence, self.limits),
             ),
             cells=_cells(submission, execution),
-            execution=execution.summary,
+            architectures=points.exhibits(results, report.Architecture),
+            trainings=trainings,
+            curves=points.exhibits(results, report.Curve),
+            execution=execution.summary.model_copy(update={"finished": _now(), "versions": _versions()}),
             fault=report.Fault(whose="student", message=execution.trouble) if execution.trouble else None,
             autograder_version=__version__,
         )
@@ -229,6 +249,22 @@ def course_digest(assignment: Assignment) -> str:
     return digest_of([versions, digest_of_files(files)])
 
 
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    """Return what a submission runs with, by its versions."""
+    versions = [f"Python {platform.python_version()}"]
+    for name, packages in _PACKAGES.items():
+        for package in packages:
+            with suppress(importlib.metadata.PackageNotFoundError):
+                versions.append(f"{name} {importlib.metadata.version(package)}")
+                break
+    return tuple(versions)
+
+
 def _status(questions: tuple[report.Question, ...], assignment: Assignment) -> report.ReportStatus:
     """Return "needs_review" when a machine could not decide; the parts that a person always grades do not count."""
     manual = {question.id for question in assignment.questions if question.manual}
@@ -250,9 +286,17 @@ def _cells(submission: Submission, execution: Execution) -> tuple[report.Cell, .
                 "status": "timeout" if planned.index in execution.interrupted else outcome.status,
                 "cpu_seconds": round(outcome.cpu_seconds, 3),
                 "error": f"{outcome.error.type}: {outcome.error.message}" if outcome.error else None,
+                "line": outcome.error.line if outcome.error else None,
+                "traceback": _counted_from_one(outcome.traceback) if outcome.error else "",
             }
         cells.append(report.Cell.model_validate(cell.model_dump() | changes))
     return tuple(cells)
+
+
+def _counted_from_one(traceback: str) -> str:
+    """Return a traceback, cut, in which cells are counted as on the page: from 1."""
+    cut = traceback[:_TRACEBACK_CHARACTERS]
+    return re.sub(r"(?m)^cell (\d{1,6}), line", lambda found: f"cell {int(found[1]) + 1}, line", cut)
 
 
 def _cut_output(evidence: Evidence, limits: Limits) -> tuple[str, ...]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TypeAlias
+
+from autograder.report.model import Architecture, Curve, Training
+
+LOG = logging.getLogger("autograder.checks")
+Exhibit: TypeAlias = Architecture | Training | Curve
 
 Status = Literal["passed", "failed", "needs_review", "skipped"]
 OUR_FAULT = "The grader could not decide this one: it made a mistake of its own. A person will look at it."
@@ -18,6 +25,7 @@ class CheckResult:
     ``kept`` is the share of the check's weight that was earned, ``awaits`` says that the rest waits for a
     person. ``because`` names the question without which a skipped check could not be judged: when that is its own
     question, it takes no part in sharing the points. ``unanswered`` tells that there was no work to judge.
+    ``exhibits`` are shown to the student and decide nothing.
     """
 
     id: str
@@ -31,6 +39,7 @@ class CheckResult:
     awaits: bool = False
     because: str | None = None
     unanswered: bool = False
+    exhibits: tuple[Exhibit, ...] = ()
 
 
 class Failed(AssertionError):
@@ -67,6 +76,7 @@ class Note:
 
 # The notes of the check that runs; the plugin gives each check a list of its own.
 running_notes: ContextVar[list[Note] | None] = ContextVar("running_notes", default=None)
+running_exhibits: ContextVar[list[Exhibit] | None] = ContextVar("running_exhibits", default=None)
 
 
 def fail(message: str, *, finding: str | None = None, cost: float = 1.0) -> NoReturn:
@@ -92,3 +102,23 @@ def note(text: str, *, finding: str | None = None) -> None:
     notes = running_notes.get()
     if notes is not None and Note(text, finding) not in notes:
         notes.append(Note(text, finding))
+
+
+def show(make: Callable[[], Exhibit | None]) -> None:
+    """Put what ``make`` returns on the student's page, beside the verdicts; in checks and in fixtures.
+
+    It decides nothing, so whatever goes wrong in making it leaves the check as it is: what ends a check, such as a
+    model that can not be read, leaves the page without it, and a mistake of ours goes to the log besides.
+    """
+    exhibits = running_exhibits.get()
+    if exhibits is None:
+        return
+    try:
+        made = make()
+    except (Failed, NeedsReview, Skipped):
+        return
+    except Exception:
+        LOG.exception("something could not be shown")
+        return
+    if made is not None:
+        exhibits.append(made)

@@ -25,6 +25,7 @@ from autograder.checks.outcomes import (
     Note,
     Skipped,
     Status,
+    running_exhibits,
     running_notes,
 )
 from autograder.checks.submitted import KERAS_2, NOT_ANSWERED, Submitted
@@ -136,12 +137,13 @@ class Grading:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Give each check its own list of notes."""
-        token = running_notes.set([])
+        """Give each check its own lists of notes and of what is shown."""
+        notes, exhibits = running_notes.set([]), running_exhibits.set([])
         try:
             return (yield)
         finally:
-            running_notes.reset(token)
+            running_notes.reset(notes)
+            running_exhibits.reset(exhibits)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
@@ -199,6 +201,7 @@ def _result(item: pytest.Item, error: BaseException | None) -> CheckResult:
         awaits=awaits,
         because=because,
         unanswered=isinstance(error, Failed) and error.unanswered,
+        exhibits=tuple(running_exhibits.get() or ()),
     )
 
 

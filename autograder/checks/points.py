@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from autograder.checks.outcomes import OUR_FAULT
 from autograder.report import model as report
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autograder.checks.outcomes import CheckResult
 
 STEP = 0.5
+_Shown = TypeVar("_Shown", report.Architecture, report.Training, report.Curve)
 
 
 def questions(
@@ -45,6 +46,11 @@ def stumbled(graded: report.Report) -> tuple[str, ...]:
     """Return the ids of the checks that made a mistake of their own, of which the log tells more."""
     checks = (check for question in graded.questions for check in question.checks)
     return tuple(check.id for check in checks if check.status == "needs_review" and check.message == OUR_FAULT)
+
+
+def exhibits(results: Sequence[CheckResult], kind: type[_Shown]) -> tuple[_Shown, ...]:
+    """Return what the checks show of one kind, in the order of the checks."""
+    return tuple(one for result in results for one in result.exhibits if isinstance(one, kind))
 
 
 def _question(question: Question, results: Sequence[CheckResult], found_by: report.FoundBy) -> report.Question:

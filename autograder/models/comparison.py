@@ -70,7 +70,7 @@ class Difference:
 
     def sentence(self) -> str:
         """Say it as ``16 filters expected, 32 found``."""
-        return f"{_value(self.field, self.expected)} expected, {_found(self.field, self.found)} found"
+        return f"{field_words(self.field, self.expected)} expected, {_found(self.field, self.found)} found"
 
 
 @dataclass(frozen=True)
@@ -345,7 +345,8 @@ _PHRASES = {
 }
 
 
-def _value(field: str, value: Field) -> str:
+def field_words(field: str, value: Field) -> str:
+    """Return a field of a layer with its noun: ``8 filters``, ``a kernel of 2 x 2``, ``relu``."""
     if field == "kind":
         return with_article(kind_words(str(value)))
     if field in _UNITS:

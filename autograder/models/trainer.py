@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 EVALUATION_ACTIVATIONS = 15_000_000
+ANSWERS_KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,11 @@ class Images:
 
 
 class Trainer:
-    """One compiled model that is started afresh for each attempt: tracing it costs as much as 1 000 steps."""
+    """One compiled model that is started afresh for each attempt: tracing it costs as much as 1 000 steps.
+
+    ``target`` and ``noisy`` are the images that it is measured with; ``answers`` is what it gave for the first of them
+    when it was measured last.
+    """
 
     def __init__(self, description: ModelDescription, protocol: Protocol, images: Images) -> None:
         import numpy as np
@@ -104,9 +109,10 @@ class Trainer:
         self._description = description
         self._protocol = protocol
         self._images = images
-        self._target = np.asarray(images.test, np.float32)
-        noise = np.random.default_rng((protocol.seed, 0)).standard_normal(self._target.shape, np.float32)
-        self._noisy = self._target + np.float32(protocol.noise) * noise
+        self.target = np.asarray(images.test, np.float32)
+        noise = np.random.default_rng((protocol.seed, 0)).standard_normal(self.target.shape, np.float32)
+        self.noisy = self.target + np.float32(protocol.noise) * noise
+        self.answers = np.zeros_like(self.target[:ANSWERS_KEPT])
         outputs = sum(math.prod(shape) for shape in shapes(description, images.shape))
         self._evaluation_batch = max(1, EVALUATION_ACTIVATIONS // max(outputs, 1))
         self._model = rebuild(description, images.shape, seed=protocol.seed)
@@ -147,9 +153,12 @@ class Trainer:
         import numpy as np
 
         total = 0.0
-        for start in range(0, len(self._noisy), self._evaluation_batch):
+        kept: list[Array] = []
+        for start in range(0, len(self.noisy), self._evaluation_batch):
             part = slice(start, start + self._evaluation_batch)
-            output = np.asarray(self._model(self._noisy[part], training=False), np.float64)
+            output = np.asarray(self._model(self.noisy[part], training=False), np.float64)
+            kept.append(output[: max(0, ANSWERS_KEPT - start)])
             with np.errstate(over="ignore", invalid="ignore"):
-                total += float(np.sum((output - self._target[part]) ** 2))
-        return total / self._target.size
+                total += float(np.sum((output - self.target[part]) ** 2))
+        self.answers = np.concatenate(kept)
+        return total / self.target.size

@@ -9,6 +9,7 @@ assignment's ``calibration.json``.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ctypes
 import hashlib
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
 __all__ = ["Protocol", "TrainingResult", "measure", "use_one_thread"]
 
 _Curve: TypeAlias = tuple[tuple[int, float], ...]
+BASELINES = ("zero", "mean image", "noisy input")
 
 KIND = "training"
 # Raised whenever a training measures something else than before: results that were kept then no longer count.
-VERSION = 1
+VERSION = 2
 # A training step costs about three times the multiply-adds of the way forward,
 STEP_FACTOR = 3
 # and each layer, however small, as much time as this many of them (measured on chains of 100 and 300 layers).
@@ -58,9 +60,25 @@ LAYER_MULTIPLY_ADDS = 100_000
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Some of the images that a model was measured with, as bytes of their grey tones from 0 to 255.
+
+    ``shape`` is that of each of the three: number of images, height, width, channels. ``baselines`` are the errors of
+    three answers that need no learning, on all images that are measured with, in the order of ``BASELINES``.
+    """
+
+    shape: Shape
+    clean: bytes
+    noisy: bytes
+    denoised: bytes
+    baselines: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """What the measurement found.
 
+    ``shown`` are images that it was measured with and what the model made of them, None where nothing was trained.
     ``status`` is "not trained" where there is nothing to conclude; ``reason`` then says why (a clause), and
     ``needs_review`` whether only the grader is at a loss: a model too large, or not understood. ``error`` is
     the smallest mean squared error that was measured, None where none was finite; ``curve`` holds (step, error)
@@ -78,6 +96,7 @@ class TrainingResult:
     cpu_seconds: float = 0.0
     note: str = ""
     from_cache: bool = False
+    shown: Shown | None = None
 
 
 def measure(
@@ -186,6 +205,7 @@ class _Run:
     curve: _Curve
     cpu_seconds: float
     from_cache: bool = False
+    shown: Shown | None = None
 
 
 def _result(runs: list[_Run], how: Literal["submitted", "reference"], note: str) -> TrainingResult:
@@ -205,6 +225,7 @@ def _result(runs: list[_Run], how: Literal["submitted", "reference"], note: str)
         cpu_seconds=sum(run.cpu_seconds for run in runs),
         note=note,
         from_cache=all(run.from_cache for run in runs),
+        shown=shown.shown,
     )
 
 
@@ -232,7 +253,7 @@ class _Measurement:
             run = self._train(loss, optimizer, wanted)
             # What was cut short by time may go further on another day.
             if run.complete:
-                self._store.put(KIND, key, {**asdict(run), "from_cache": True})
+                self._store.put(KIND, key, {**asdict(run), "from_cache": True, "shown": _plain(run.shown)})
         return run
 
     def _known(self, key: str) -> _Run | None:
@@ -240,7 +261,8 @@ class _Measurement:
         value = self._store.get(KIND, key)
         if value is None:
             return None
-        return _Run(**{**value, "curve": tuple((int(step), float(error)) for step, error in value["curve"])})
+        curve = tuple((int(step), float(error)) for step, error in value["curve"])
+        return _Run(**{**value, "curve": curve, "shown": _read(value["shown"])})
 
     def _key(self, loss: Loss, optimizer: Optimizer, wanted: int) -> str:
         """Return the digest of everything that the outcome depends on."""
@@ -262,6 +284,7 @@ class _Measurement:
         trainer = Trainer(self._description, protocol, self._images)
         trainer.compile(loss, optimizer)
         best: _Curve = ()
+        answers: Array | None = None
         passed, made, steps = False, 0, 0
         while made < allowed and not passed and self._seconds_left(start):
             curve: _Curve = ()
@@ -269,6 +292,8 @@ class _Measurement:
             for done, error in trainer.attempt(made):
                 if not math.isfinite(error):
                     break
+                if error < min(_lowest(curve), _lowest(best)):
+                    answers = trainer.answers
                 curve = (*curve, (done, error))
                 if error < protocol.limit or not self._seconds_left(start):
                     break
@@ -279,9 +304,10 @@ class _Measurement:
         error = _lowest(best)
         complete = passed or (made == wanted and self._seconds_left(start))
         seconds = time.process_time() - start
+        shown = None if answers is None else _shown(trainer, self._images, answers)
         del trainer
         _give_memory_back()
-        return _Run(passed, complete, error if best else None, made, steps, best, seconds)
+        return _Run(passed, complete, error if best else None, made, steps, best, seconds, shown=shown)
 
     def _seconds_left(self, start: float) -> bool:
         return time.process_time() - start < self._protocol.cpu_seconds_limit
@@ -291,6 +317,44 @@ def _give_memory_back() -> None:
     """Return to the system what a training freed: 40 to 80 MB, which the C library would keep for the next one."""
     with contextlib.suppress(AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _shown(trainer: Trainer, images: Images, answers: Array) -> Shown:
+    """Return the first images that are measured with beside what was given for them, and what no learning comes to."""
+    import numpy as np
+
+    # Some thousand images give the mean as well as all of them.
+    mean = np.asarray(images.train[:: max(1, len(images.train) // 6000)], np.float64).mean(axis=0)
+    guesses = (np.float64(0.0), mean, trainer.noisy)
+    zero, average, noisy = (float(np.mean((trainer.target - guess) ** 2)) for guess in guesses)
+    count = len(answers)
+    clean, given, denoised = (_grey(part) for part in (trainer.target[:count], trainer.noisy[:count], answers))
+    return Shown(tuple(answers.shape), clean, given, denoised, (zero, average, noisy))
+
+
+def _grey(images: Array) -> bytes:
+    import numpy as np
+
+    return (np.nan_to_num(images).clip(0, 1) * 255).round().astype(np.uint8).tobytes()
+
+
+def _plain(shown: Shown | None) -> dict[str, Any] | None:
+    """Return what is shown as plain JSON."""
+    if shown is None:
+        return None
+    return {name: _text(value) if isinstance(value, bytes) else value for name, value in asdict(shown).items()}
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _read(value: dict[str, Any] | None) -> Shown | None:
+    if value is None:
+        return None
+    parts = {name: base64.b64decode(value[name]) for name in ("clean", "noisy", "denoised")}
+    zero, mean, noisy = value["baselines"]
+    return Shown(shape=tuple(value["shape"]), baselines=(zero, mean, noisy), **parts)
 
 
 def _lowest(curve: _Curve) -> float:

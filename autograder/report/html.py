@@ -1,7 +1,7 @@
-"""Reports as web pages: one file a page, no script, no network.
+"""Reports as web pages: one file a page, no network; a student's page has no script.
 
-Jinja2 escapes every value; the content security policy allows one style sheet by its digest
-and nothing else, so that even markup that slipped through could not act. Widths of bars
+Jinja2 escapes every value; the content security policy allows one style sheet by its digest, on the page of a class
+our one script as well, and nothing else, so that even markup that slipped through could not act. Widths of bars
 are SVG attributes, because the policy forbids inline styles as well.
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -17,8 +20,9 @@ import jinja2
 from markupsafe import Markup
 
 from autograder.report import text
-from autograder.report.model import Check, Question, Report
-from autograder.report.summary import NO_ISOLATION_WARNING, STATUS_WORDS, Summary
+from autograder.report.charts import charts, number
+from autograder.report.model import Architecture, Check, Question, Report, Training
+from autograder.report.summary import NO_ISOLATION_WARNING, STATUS_WORDS, Row, Summary
 from autograder.report.wording import WORDS
 
 _FOLDER = Path(__file__).parent
@@ -32,9 +36,15 @@ _ISOLATION = {
     "landlock": "landlock: no network, files closed off",
     "none": "none",
 }
+_FINDING = re.compile("[a-z0-9-]+")
 _HISTOGRAM_BINS = 10
 _SHOWN_AT_ONCE = 8
 """Files that could not be graded, above which their list is folded: the students come next."""
+_SHOWN_IN_QUEUE = 30
+_LAYER_SIGNS = {"as stated": "=", "different": "≠", "elsewhere": "↕", "missing": "−", "extra": "+"}
+_LAYER_WORDS = {"different": "Different", "elsewhere": "Elsewhere", "missing": "Missing", "extra": "Too much"}
+_BROADEST = 2.0**15
+"""Numbers that a layer passes on which fill the whole width of its bar."""
 
 
 def render_student(report: Report) -> str:
@@ -49,16 +59,27 @@ def render_student(report: Report) -> str:
         warning=NO_ISOLATION_WARNING if report.execution.isolation == "none" else None,
         isolation=_ISOLATION[report.execution.isolation],
         training=_TRAINING[report.execution.training],
+        curves=charts(report.curves),
     )
 
 
 def render_class(summary: Summary, student_file: str) -> str:
     """Return the page of a class; ``student_file`` is the file in each student's folder to link to."""
+    rows = [row for row in summary.students if row.counts]
+    numbers = {finding.finding: f"f{place}" for place, finding in enumerate(summary.findings, 1)}
     return _page(
         "class.html",
         summary=summary,
         student_file=student_file,
-        rows=[row for row in summary.students if row.counts],
+        rows=rows,
+        table=[(row, " ".join(sorted(numbers[finding] for finding in set(row.findings)))) for row in rows],
+        queue=_queue(summary, rows),
+        by_folder={row.folder: row for row in summary.students},
+        curves=charts([curve for row in rows for curve in row.curves]),
+        kept=sum(row.kept for row in summary.students),
+        spent=sum(row.cpu_seconds for row in summary.students),
+        longest=max((row.wall_seconds for row in summary.students), default=0.0),
+        shown_in_queue=_SHOWN_IN_QUEUE,
         faults=[row for row in summary.students if row.fault_of("grader")],
         unreadable=[row for row in summary.students if row.status == "ungradable" and not row.fault_of("grader")],
         shown_at_once=_SHOWN_AT_ONCE,
@@ -66,9 +87,32 @@ def render_class(summary: Summary, student_file: str) -> str:
     )
 
 
+def _queue(summary: Summary, rows: Sequence[Row]) -> list[tuple[Row, float, list[tuple[int, str]]]]:
+    """Return who has to be looked at: row, points that wait where a machine should have decided, and the questions.
+
+    A place is that of the question in the student's report, counted from 1. The most points come first.
+    """
+    titles = {question.id: question.title for question in summary.questions}
+    manual = {question.id for question in summary.questions if question.manual}
+    queue = []
+    for row in rows:
+        if row.status != "needs_review":
+            continue
+        waiting = [
+            (place, found)
+            for place, found in enumerate(row.questions, 1)
+            if found.awaiting_review and found.id not in manual
+        ]
+        places = [(place, titles.get(found.id, found.id)) for place, found in waiting]
+        queue.append((row, sum(found.awaiting_review for _, found in waiting), places))
+    return sorted(queue, key=lambda entry: -entry[1])
+
+
 def _page(template: str, **values: object) -> str:
-    style, digest = _style()
-    page = _environment().get_template(template).render(style=style, style_digest=digest, **values)
+    style, digest = _asset("style.css")
+    script, script_digest = _asset("class.js") if template == "class.html" else (None, "")
+    assets = {"style": style, "style_digest": digest, "script": script, "script_digest": script_digest}
+    page = _environment().get_template(template).render(**assets, **values)
     # A page is UTF-8 whatever reached it.
     return page.encode("utf-8", "replace").decode()
 
@@ -93,16 +137,25 @@ def _environment() -> jinja2.Environment:
         "needs_a_look": _needs_a_look,
         "sorted_checks": _sorted_checks,
         "common_message": _common_message,
+        "spaced": lambda name: name.replace("-", " ") if _FINDING.fullmatch(name) else name,
+        "moment": lambda moment: moment.replace("T", " ").replace("Z", " UTC"),
+        "duration": _duration,
+        "measured": lambda value: f"{value:.3f}" if abs(value) < 1000 else number(value),
+        "breadth": _breadth,
+        "sign": _LAYER_SIGNS.__getitem__,
+        "layer_word": lambda status: _LAYER_WORDS.get(status, ""),
+        "total": _total,
+        "highest": _highest,
     }
     return environment
 
 
 @cache
-def _style() -> tuple[Markup, str]:
-    """Return the style sheet, and its digest as the content security policy names it."""
-    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return Markup(style), f"sha256-{digest}"  # noqa: S704  our own file
+def _asset(name: str) -> tuple[Markup, str]:
+    """Return the style sheet or the script, and its digest as the content security policy names it."""
+    content = (_FOLDER / name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return Markup(content), f"sha256-{digest}"  # noqa: S704  our own file
 
 
 def _percent(part: float, whole: float) -> str:
@@ -110,10 +163,34 @@ def _percent(part: float, whole: float) -> str:
     return f"{min(max(100 * part / whole, 0), 100) if whole else 0:.2f}%"
 
 
+def _duration(seconds: float) -> str:
+    """Return a time as people say it: ``3.2 seconds``, ``14 minutes``, ``2.5 hours``."""
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
+
+
+def _breadth(shape: tuple[int, ...]) -> float:
+    """Return the width of a layer's bar in percent: the logarithm of how many numbers it passes on."""
+    numbers = max(math.prod(shape), 1)
+    return round(min(100.0, 4 + 96 * math.log2(numbers) / math.log2(_BROADEST)), 1)
+
+
+def _total(network: Architecture, field: str) -> str:
+    """Return the parameters of all layers of one side in words; nothing where some are not known."""
+    side = "asked" if field == "stated_parameters" else "found"
+    counts = [getattr(layer, field) for layer in network.layers if getattr(layer, side)]
+    return "" if None in counts else f"{sum(counts):,} parameters in all"
+
+
+def _highest(training: Training) -> float:
+    """Return the largest error that a training shows."""
+    return max([training.error or 0.0, *(baseline.value for baseline in training.baselines)])
+
+
 def _needs_a_look(question: Question) -> bool:
-    """Say whether a question is shown unfolded: it is not simply right, a check has a note, or there is a picture."""
-    if question.pictures:
-        return True
+    """Say whether a question is shown unfolded: it is not simply right, or a check has a note."""
     if _common_message(question) or not question.checks:
         return False
     return question.status != "passed" or any(check.message for check in question.checks)

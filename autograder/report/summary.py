@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from autograder import __version__
 from autograder.assignment import Assignment
-from autograder.report.model import Fault, Line, Part, Points, Report, ReportStatus, Seconds, Text
+from autograder.report.model import Curve, Fault, Line, Part, Points, Report, ReportStatus, Seconds, Text
 from autograder.report.text import csv_cell, one_line, points
 
 SUMMARY_SCHEMA_VERSION: Literal[1] = 1
+_FEWEST_TO_CORRELATE = 3
+_LEAST_REST = 1e-9
 STATUS_WORDS: dict[ReportStatus, str] = {
     "graded": "graded",
     "needs_review": "needs review",
@@ -37,6 +40,14 @@ class QuestionScore(Part):
     awaiting_review: Points
 
 
+class Network(Part):
+    """One network of a student: equal ones have one digest; ``differences`` say what is not as stated."""
+
+    name: Line
+    digest: Line
+    differences: tuple[Line, ...] = ()
+
+
 class Row(Part):
     """One student in the summary.
 
@@ -54,9 +65,12 @@ class Row(Part):
     fault: Fault | None = None
     isolation: str
     wall_seconds: Seconds = 0.0
+    cpu_seconds: Seconds = 0.0
     kept: bool = False
     findings: tuple[Line, ...] = ()
     questions: tuple[QuestionScore, ...] = ()
+    networks: tuple[Network, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -69,20 +83,50 @@ class Row(Part):
 
 
 class QuestionMean(Part):
-    """One question over the whole class; points per student."""
+    """One question over the whole class; points per student.
+
+    ``share`` is the mean share of the points (0 to 1) where nothing waits for a person any more, which ``decided``
+    students have; a high one means an easy question. ``discrimination`` is the correlation (-1 to 1) of the points
+    with the share of the decided points that the same students have in all other questions; None where there are
+    fewer than three such students, or all have the same. ``manual`` says that a person always grades it.
+    """
 
     id: Line
     title: Line
     max_score: Points
     mean_score: Points
     mean_awaiting_review: Points
+    manual: bool = False
+    decided: int = 0
+    share: float | None = None
+    discrimination: float | None = None
 
 
 class FindingCount(Part):
-    """A misconception that was recognised by name, and how many students have it."""
+    """A misconception that was recognised by name, how many students have it, and their folders."""
 
     finding: Line
     students: int
+    folders: tuple[str, ...] = ()
+
+
+class NetworkGroup(Part):
+    """Students whose networks of a name are equal, and what in these is not as stated."""
+
+    name: Line
+    digest: Line
+    differences: tuple[Line, ...] = ()
+    students: int
+    folders: tuple[str, ...] = ()
+
+
+class Batch(Part):
+    """The grading as a whole: whether it goes on, when this was written (UTC), for how long it has run, and where."""
+
+    running: bool = False
+    written: Line = ""
+    wall_seconds: Seconds = 0.0
+    machine: Line = ""
 
 
 class Summary(Part):
@@ -99,6 +143,8 @@ class Summary(Part):
     students: tuple[Row, ...]
     questions: tuple[QuestionMean, ...]
     findings: tuple[FindingCount, ...] = ()
+    networks: tuple[NetworkGroup, ...] = ()
+    batch: Batch = Batch()
 
     @property
     def complete(self) -> bool:
@@ -120,12 +166,17 @@ def row_of(report: Report, folder: str, kept: bool = False) -> Row:
         fault=report.fault,
         isolation=report.execution.isolation,
         wall_seconds=report.execution.wall_seconds,
+        cpu_seconds=report.execution.cpu_seconds,
         kept=kept,
         findings=report.findings,
         questions=tuple(
             QuestionScore(id=question.id, score=question.score, awaiting_review=question.awaiting_review)
             for question in report.questions
         ),
+        networks=tuple(
+            Network(name=one.name, digest=one.digest, differences=one.differences) for one in report.architectures
+        ),
+        curves=report.curves,
     )
 
 
@@ -142,7 +193,7 @@ def remark(report: Report) -> str:
     return ""
 
 
-def summarise(assignment: Assignment, rows: Iterable[Row], expected: int) -> Summary:
+def summarise(assignment: Assignment, rows: Iterable[Row], expected: int, batch: Batch | None = None) -> Summary:
     """Return the summary of the rows that are there so far; ``expected`` says how many there will be."""
     students = tuple(sorted(rows, key=lambda row: (row.student.casefold(), row.student, row.folder)))
     counted = [row for row in students if row.counts]
@@ -157,6 +208,8 @@ def summarise(assignment: Assignment, rows: Iterable[Row], expected: int) -> Sum
         students=students,
         questions=_question_means(assignment, counted),
         findings=_finding_counts(students),
+        networks=_network_groups(students),
+        batch=batch or Batch(),
     )
 
 
@@ -185,29 +238,76 @@ def render_json(summary: Summary) -> str:
 
 
 def _question_means(assignment: Assignment, counted: Sequence[Row]) -> tuple[QuestionMean, ...]:
-    scores: dict[str, list[QuestionScore]] = defaultdict(list)
+    scores: dict[str, list[tuple[Row, QuestionScore]]] = defaultdict(list)
     for row in counted:
         for found in row.questions:
-            scores[found.id].append(found)
-    return tuple(
-        QuestionMean(
-            id=question.id,
-            title=question.title,
-            max_score=question.points,
-            mean_score=_mean([found.score for found in scores[question.id]]),
-            mean_awaiting_review=_mean([found.awaiting_review for found in scores[question.id]]),
+            scores[found.id].append((row, found))
+    means = []
+    for question in assignment.questions:
+        own = scores[question.id]
+        decided = [(row, found) for row, found in own if not found.awaiting_review]
+        shares = [found.score / question.points for _, found in decided] if question.points else []
+        means.append(
+            QuestionMean(
+                id=question.id,
+                title=question.title,
+                max_score=question.points,
+                mean_score=_mean([found.score for _, found in own]),
+                mean_awaiting_review=_mean([found.awaiting_review for _, found in own]),
+                manual=question.manual,
+                decided=len(decided),
+                share=round(sum(shares) / len(shares), 4) if shares else None,
+                discrimination=_discrimination(question.points, decided),
+            )
         )
-        for question in assignment.questions
-    )
+    return tuple(means)
+
+
+def _discrimination(points: float, decided: Sequence[tuple[Row, QuestionScore]]) -> float | None:
+    """Return the correlation of a question's points with the share that is earned of all others that are decided."""
+    pairs = []
+    for row, found in decided:
+        rest = row.max_score - row.awaiting_review - points
+        if rest > _LEAST_REST:
+            pairs.append((found.score, (row.score - found.score) / rest))
+    if len(pairs) < _FEWEST_TO_CORRELATE or len({one for one, _ in pairs}) < 2 or len({rest for _, rest in pairs}) < 2:
+        return None
+    try:
+        return round(max(-1.0, min(1.0, statistics.correlation(*zip(*pairs, strict=True)))), 4)
+    except statistics.StatisticsError:
+        # Numbers that differ by less than can be told apart once they are squared.
+        return None
 
 
 def _finding_counts(rows: Sequence[Row]) -> tuple[FindingCount, ...]:
-    counts: dict[str, int] = defaultdict(int)
+    members: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for finding in set(row.findings):
-            counts[finding] += 1
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(FindingCount(finding=finding, students=count) for finding, count in ordered)
+            members[finding].append(row.folder)
+    ordered = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(
+        FindingCount(finding=finding, students=len(folders), folders=tuple(folders)) for finding, folders in ordered
+    )
+
+
+def _network_groups(rows: Sequence[Row]) -> tuple[NetworkGroup, ...]:
+    """Return the groups of equal networks, the largest first; by name in the order in which names come up."""
+    groups: dict[tuple[str, str], tuple[Network, list[str]]] = {}
+    for row in rows:
+        for network in row.networks:
+            groups.setdefault((network.name, network.digest), (network, []))[1].append(row.folder)
+    names = list(dict.fromkeys(name for name, _ in groups))
+    ordered = sorted(groups.values(), key=lambda group: (names.index(group[0].name), -len(group[1]), group[0].digest))
+    return tuple(
+        NetworkGroup(
+            name=network.name,
+            digest=network.digest,
+            differences=network.differences,
+            students=len(folders),
+            folders=tuple(folders),
+        )
+        for network, folders in ordered
+    )
 
 
 def _mean(values: Sequence[float]) -> float:

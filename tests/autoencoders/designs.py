@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from statement import IMAGE
+from statement import IMAGE, in_keras
 
-from autograder.checks import fail, note, review, skip
+from autograder.checks import fail, note, review, show, skip
 from autograder.checks.submitted import error_sentence
 from autograder.models.comparison import align, kind_words, normalised
 from autograder.models.description import Unbuildable, Unrecognised, output_shape, parameter_counts
+from autograder.models.side_by_side import side_by_side
 
 LABELS = ("latent-2", "drawn-1", "drawn-2")
 
@@ -108,6 +109,18 @@ def design_of(submitted, question, builder, expected):
         elif value.kind != "missing":
             errors[dimension] = "returned no model."
     return Design(name, models, tuple(expected), errors)
+
+
+def show_beside_the_statement(name, question, design, input_shape_for):
+    """Show what a builder gives for a latent dimension of 2 (or for the first one that could be built)."""
+
+    def make():
+        dimension, model = next(iter(design.models.items()))
+        stated = in_keras(design.expected, input_shape_for(dimension), dimension)
+        remark = f"Built by {design.builder}({dimension}). What the statement leaves open is as Keras has it."
+        return side_by_side(name, question, model.description, design.expected, stated, remark)
+
+    show(make)
 
 
 def built_model(submitted, question):

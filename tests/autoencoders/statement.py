@@ -5,6 +5,7 @@ names, initialisers), nothing does. A convolution of which no strides are said t
 """
 
 from autograder.models.comparison import ExpectedLayer
+from autograder.models.description import Layer, ModelDescription
 
 IMAGE = (28, 28, 1)
 PLAIN = {"strides": (1, 1), "dilation_rate": (1, 1), "groups": 1}
@@ -34,3 +35,18 @@ DECODER = (
     ExpectedLayer("first transposed convolution", "Conv2DTranspose", {"filters": 8, **DOUBLING}),
     ExpectedLayer("second transposed convolution", "Conv2DTranspose", {"filters": 1, **DOUBLING}),
 )
+
+# What Keras takes where nothing is said, for the sizes that are shown beside a student's.
+SILENT = {"Conv2D": {"padding": "valid", "use_bias": True}, "MaxPooling2D": {"padding": "valid"},
+          "Dense": {"use_bias": True}, "Conv2DTranspose": {"output_padding": None, "use_bias": True}}  # fmt: skip
+
+
+def in_keras(layers, input_shape: tuple[int, ...], latent_dimension: int) -> ModelDescription:
+    """The statement's layers as Keras builds them; where neurons are not counted, they are the latent dimension."""
+    open_ones = {"units": latent_dimension}
+    built = [
+        Layer(layer.kind, layer.name, {**SILENT.get(layer.kind, {}),
+              **(open_ones if layer.kind == "Dense" else {}), **layer.fields})
+        for layer in layers
+    ]  # fmt: skip
+    return ModelDescription(input_shape, tuple(built))

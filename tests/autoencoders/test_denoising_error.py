@@ -7,7 +7,8 @@ import pytest
 from designs import built_model
 from statement import DECODER, ENCODER, IMAGE
 
-from autograder.checks import fail, note, review, skip
+from autograder.checks import fail, note, review, show, skip
+from autograder.checks.exhibits import denoising
 from autograder.models.comparison import align
 from autograder.models.description import ModelDescription
 
@@ -75,6 +76,7 @@ def test_denoising_error(architecture, compilation, mnist, store):
 
     images = Digits(mnist["x_train"]), Digits(mnist["x_test"])
     result = measure(architecture, compilation, Protocol.read(CALIBRATION), *images, store)
+    show(lambda: denoising("denoising-error", "Denoising of digits that were never seen", result))
     if result.note:
         note(result.note)
     if result.status == "passed":

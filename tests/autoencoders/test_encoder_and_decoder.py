@@ -10,6 +10,7 @@ from designs import (
     design_of,
     named_model,
     require_fitting,
+    show_beside_the_statement,
     size_of,
     tell_parameters,
     without_latent_dimension,
@@ -29,12 +30,16 @@ BUILD_DECODER = ("build-decoder", "latent-2")
 
 @pytest.fixture(scope="module")
 def encoder_design(submitted):
-    return design_of(submitted, "build-encoder", "build_encoder", ENCODER)
+    design = design_of(submitted, "build-encoder", "build_encoder", ENCODER)
+    show_beside_the_statement("Encoder", "build-encoder", design, lambda _: IMAGE)
+    return design
 
 
 @pytest.fixture(scope="module")
 def decoder_design(submitted):
-    return design_of(submitted, "build-decoder", "build_decoder", DECODER)
+    design = design_of(submitted, "build-decoder", "build_decoder", DECODER)
+    show_beside_the_statement("Decoder", "build-decoder", design, lambda dimension: (dimension,))
+    return design
 
 
 # ❓ 3. Build the encoder

@@ -17,7 +17,8 @@ from sweep import (
     trained_data,
 )
 
-from autograder.checks import fail, note, review, skip
+from autograder.checks import fail, note, review, show, skip
+from autograder.report.model import LARGEST, Curve
 
 WIDE = 16
 NARROW = 6
@@ -32,7 +33,17 @@ def comparison(submitted):
     if not found.errors and not found.fits:
         _blame_builders(submitted)
         nothing_to_judge(submitted, QUESTION, "no dimensions were compared")
+    show(lambda: measured_curve(found))
     return found
+
+
+def measured_curve(found):
+    """The errors by latent dimension, where models were trained: those of recorded fits say nothing."""
+    points = sorted((dimension, error) for dimension, error in found.errors.items() if abs(error) < LARGEST)
+    if len(points) < 2 or not found.fits or not all(one.performed and not one.error for one in found.fits):
+        return None
+    return Curve(question=QUESTION, title="Denoising error by latent dimension", x_label="latent dimension",
+                 y_label="mean squared error", points=tuple(points)[:100])  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,26 @@
 """A batch, from outside and with the real parts: sandbox, workers, files."""
 
 import csv
+import io
 import json
 import os
+import re
 import shutil
 import signal
+import threading
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import report_samples as samples
 from command_line import BLANK, ROOT, autograder, descendants, start, wait_until, workers
 
+from autograder import batch as batches
 from autograder.assignment import load
-from autograder.batch import Item, fault_report, items_of, shown_path
+from autograder.batch import Item, _Results, fault_report, items_of, shown_path
 from autograder.grade import Settings
+from autograder.progress import Progress
 from autograder.report.files import read_report
 from autograder.report.model import Execution, Report
 from autograder.report.summary import Summary
@@ -256,6 +262,70 @@ def test_a_fault_of_the_grader_leaves_all_points_to_a_person() -> None:
     assert report.awaiting_review == report.max_score == sum(q.awaiting_review for q in report.questions)
     assert report.status == "needs_review" and report.fault.message == "The grading process ended by signal 9, twice."
     assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+def arriving(out: Path, count: int) -> tuple[_Results, list[Item]]:
+    items = [
+        Item(f"student {number}", Path("x.ipynb"), f"folder-{number}", "key", "x.ipynb") for number in range(count)
+    ]
+    results = _Results(samples.assignment(), out, ("json", "html"), count, Progress(io.StringIO(), count), "a machine")
+    return results, items
+
+
+def test_the_page_of_the_class_is_whole_at_each_moment_and_says_that_the_grading_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "SUMMARY_EVERY_WALL_SECONDS", 0.0)
+    monkeypatch.setattr(batches, "SUMMARY_WAITS", 0)
+    results, items = arriving(tmp_path, 40)
+    results.write_summary()
+    page, ended, seen = tmp_path / "index.html", threading.Event(), []
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.append(page.read_text(encoding="utf-8"))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        for item in items:
+            results.add(item, samples.report(item.student))
+    finally:
+        ended.set()
+        reader.join()
+    told = [re.search(r"still running:</b> (\d+) of 40 ", text) for text in seen]
+    assert all(text.rstrip().endswith("</html>") for text in seen) and all(told)
+    numbers = [int(one[1]) for one in told if one]
+    assert numbers == sorted(numbers) and len(set(numbers)) > 3
+    results.write_summary(running=False)
+    final = page.read_text(encoding="utf-8")
+    assert "still running" not in final and "a machine" in final
+    assert read_summary(tmp_path).batch.running is False
+
+
+def test_a_thousand_results_do_not_cost_a_thousand_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is ours: each result takes a second, each page a tenth of it for each hundred students."""
+    now = [0.0]
+    monkeypatch.setattr(batches.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(batches, "write_report", lambda *_: None)
+    written: list[int] = []
+
+    def render(summary: Summary, _: str) -> str:
+        written.append(len(summary.students))
+        now[0] += len(summary.students) / 1000
+        return "page"
+
+    monkeypatch.setattr("autograder.report.html.render_class", render)
+    results, items = arriving(tmp_path, 300)
+    results._begun = 0.0
+    report = samples.report()
+    for item in items:
+        now[0] += 1.0
+        results.add(item, report)
+    spent = sum(written) / 1000
+    assert spent < 300 / batches.SUMMARY_WAITS + 1
+    # The first ones come as they did, and no pause is longer than it has to be.
+    assert written[:3] == [1, 3, 5] and max(after - before for before, after in pairwise(written)) <= 10
 
 
 def test_a_path_is_shown_from_the_current_folder_or_by_its_last_two_parts(

@@ -15,9 +15,10 @@ from autograder.checks import points, session
 from autograder.checks.outcomes import CheckResult
 from autograder.errors import AssignmentError, GraderFault
 from autograder.evidence import CellOutcome, ErrorText, Evidence, Value
+from autograder.report.model import Curve, Training
 from autograder.sandbox.job import PlannedCell
 
-HEAD = "import pytest\nfrom autograder.checks import fail, note, review, skip\nquestion = pytest.mark.question\n"
+HEAD = "import pytest\nfrom autograder.checks import fail, note, review, show, skip\nquestion = pytest.mark.question\n"
 
 
 class Course:
@@ -180,6 +181,48 @@ def test_a_fixture_speaks_for_every_check_that_uses_it(course):
         def test_b(model): pass
     """)
     assert [(result.status, result.message) for result in results] == [("failed", "The function returns nothing.")] * 2
+
+
+CURVE = """
+from autograder.report.model import Curve
+def curve(title):
+    return Curve(question="one", title=title, x_label="x", y_label="y", points=((1.0, 2.0),))
+"""
+
+
+def test_what_a_check_or_its_fixture_shows_is_kept_once_and_decides_nothing(course):
+    results = course.run(
+        f'''{CURVE}
+        @pytest.fixture(scope="module")
+        def shared():
+            show(lambda: curve("of the fixture"))
+
+        @question("one")
+        def test_first(shared):
+            show(lambda: curve("of the check"))
+            show(lambda: None)
+            fail("wrong")
+
+        @question("one")
+        def test_second(shared):
+            """Right."""
+    '''.replace("\n        ", "\n")
+    )
+    assert [result.status for result in results] == ["failed", "passed"]
+    assert [one.title for one in points.exhibits(results, Curve)] == ["of the fixture", "of the check"]
+    assert points.exhibits(results, Training) == ()
+
+
+@pytest.mark.parametrize("ending", ["1 / 0", 'fail("not the fault of the check")', 'review("x")', "curve(3)"])
+def test_what_goes_wrong_in_showing_leaves_the_check_as_it_is(course, ending):
+    result = course.only(
+        f"""{CURVE}
+        @question("one")
+        def test_it():
+            show(lambda: {ending})
+    """.replace("\n        ", "\n")
+    )
+    assert (result.status, result.message, result.exhibits) == ("passed", "", ())
 
 
 def test_a_very_long_message_is_cut(course):

@@ -21,7 +21,7 @@ distributed = pytest.importorskip("distributed")
 
 EXAMPLES = ("noor-blank", "kira-syntax-error", "quin-colab-export")
 COPIES = 2
-TIMES = ("cpu_seconds", "wall_seconds", "peak_memory_bytes", "from_cache")
+TIMES = ("cpu_seconds", "wall_seconds", "peak_memory_bytes", "from_cache", "finished")
 
 
 class Cluster:

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium
+from browser import chromium
 from command_line import environment
 from nbgrader_course import NAME, comments, grades, hand_in, make_course, run, submission
 
-pytestmark = needs_chromium
 TEXT = "reconstructions-remark"
 SAID = "Which digits are blurred most?"
 SERVER_SECONDS, GRADING_MILLISECONDS = 60, 240_000

@@ -233,6 +233,61 @@ def graded(course):
     return grade
 
 
+def shown(results):
+    """The networks that are shown, by name."""
+    return {one.name: one for result in results for one in result.exhibits}
+
+
+@pytest.mark.parametrize(
+    ("work", "name", "statuses", "difference"),
+    [
+        (Work(), "Encoder", {"as stated"}, None),
+        (Work(encoder((3, conv(32)))), "Encoder", {"as stated", "different"}, "second convolution: 16 filters"),
+        (Work(encoder((4, nothing))), "Encoder", {"as stated", "missing"}, "second max-pooling: missing"),
+        (
+            Work(encoder((5, lambda d: [layers.Conv2D(32, 2, activation="relu"), layers.MaxPooling2D(2)]))),
+            "Encoder", {"as stated", "extra"}, "a third max-pooling",
+        ),
+        (Work(build_decoder=decoder((4, up(3)))), "Decoder", {"as stated", "different"}, "1 filter expected, 3 found"),
+    ],
+)  # fmt: skip
+def test_a_network_is_shown_beside_the_statement_with_what_differs(graded, work, name, statuses, difference):
+    network = shown(graded(work))[name]
+    assert {layer.status for layer in network.layers} == statuses
+    assert (difference is None) == (network.differences == ())
+    assert difference is None or difference in network.differences[0]
+
+
+def test_the_sizes_that_are_shown_are_those_of_keras(graded):
+    build = encoder((1, conv(8, padding="same")), (3, conv(16, padding="same")), (5, conv(32, padding="same")))
+    networks = shown(graded(Work(build)))
+    network, built = networks["Encoder"], build(2)
+    assert [layer.parameters for layer in network.layers] == [layer.count_params() for layer in built.layers]
+    assert [layer.output for layer in network.layers] == [tuple(layer.output.shape[1:]) for layer in built.layers]
+    stated = sum(layer.stated_parameters for layer in network.layers)
+    assert (stated, sum(layer.stated_parameters for layer in networks["Decoder"].layers)) == (4250, 1473)
+
+
+def test_equal_networks_have_one_digest_whatever_their_names_and_first_weights(graded):
+    works = [
+        Work(),
+        Work(encoder((3, conv(16, name="mine", kernel_initializer="he_normal", kernel_regularizer="l2")))),
+        Work(functional(encoder_layers)),
+        Work(encoder((3, conv(32)))),
+    ]
+    plain, named, chained, other = (shown(graded(work))["Encoder"].digest for work in works)
+    assert plain == named == chained != other
+
+
+def test_layers_that_can_not_be_read_are_not_shown_and_cost_nothing_more(graded):
+    class Mine(layers.Dense):
+        pass
+
+    results = graded(Work(encoder((7, lambda d: Mine(d, activation="tanh")))))
+    assert "Encoder" not in shown(results) and "Decoder" in shown(results)
+    assert not [result for result in results if "mistake of its own" in result.message]
+
+
 def not_passed(results, *statuses):
     return {result.id.partition("/")[2] for result in results if result.status in (statuses or ("failed",))}
 

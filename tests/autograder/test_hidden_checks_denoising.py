@@ -1,12 +1,16 @@
 """The hidden check of question 15, with real training under a short protocol."""
 
+import base64
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from keras import initializers, layers
 from keras_evidence import cells
+from PIL import Image
 from test_hidden_checks_architecture import Work, decoder, encoder, evidence_of, nothing, raising, up
 
 from autograder import assignment as assignments
@@ -54,6 +58,20 @@ WRONG_LAYER = Work(build_decoder=decoder((4, up(1, activation="sigmoid"))))
 def test_a_design_that_learns_passes(judged):
     result = judged(Work(), EASY)
     assert (result.status, result.message) == ("passed", "")
+
+
+def test_the_training_is_shown_beside_answers_that_need_no_learning_and_without_the_limit(judged):
+    limit = 0.10123
+    (training,) = judged(Work(), limit).exhibits
+    named = {baseline.name: baseline.value for baseline in training.baselines}
+    assert set(named) == {"zero", "mean image", "noisy input"}
+    assert named["mean image"] < named["zero"] < named["noisy input"] == pytest.approx(0.25, abs=0.01)
+    assert 0 < training.error < named["noisy input"] and training.error == round(training.error, 3)
+    assert [strip.name for strip in training.strips] == ["clean", "noisy", "denoised"]
+    pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(strip.picture)))) for strip in training.strips]
+    assert {picture.shape for picture in pictures} == {(56, 2 * (10 * 30 - 2))}
+    assert pictures[0].std() > 30 and not np.array_equal(pictures[0], pictures[2])
+    assert str(limit) not in training.model_dump_json()
 
 
 def test_a_design_that_differs_passes_when_it_learns(judged):

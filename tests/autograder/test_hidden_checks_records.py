@@ -41,7 +41,8 @@ from recorded_notebook import (
 )  # fmt: skip
 
 from autograder import assignment as assignments
-from autograder.checks import session
+from autograder.checks import points, session
+from autograder.report.model import Curve
 
 FILES = (
     "conftest.py", "designs.py", "statement.py", "codes.py", "consequences.py", "fitting.py", "painting.py",
@@ -709,6 +710,17 @@ def test_a_cell_that_uses_what_a_later_cell_defines_is_reviewed(graded):
     assert {result.status for result in results.values()} == {"needs_review"}
     results = graded({"fit": stopped}, "fit", {"fit": "train(autoencoder)"})
     assert {result.status for result in results.values()} == {"failed"}
+
+
+def test_the_errors_by_dimension_are_shown_where_models_were_trained_and_nowhere_else(course):
+    executed = nb.execute({})
+    for performed, titles in ((False, []), (True, ["Denoising error by latent dimension"])):
+        fits = [one.model_copy(update={"performed": performed}) for one in executed.evidence.fits]
+        evidence = executed.evidence.model_copy(update={"fits": fits})
+        results = session.run(course, evidence, session.Context(executed.cells))
+        curves = points.exhibits(results, Curve)
+        assert [curve.title for curve in curves] == titles
+    assert dict(curves[0].points) == {float(dimension): error for dimension, error in nb.ERRORS.items()}
 
 
 def test_a_notebook_made_anew_whose_cells_are_of_no_question_loses_nothing(course):

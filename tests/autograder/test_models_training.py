@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,35 @@ def test_a_design_that_can_passes_with_its_own_compilation() -> None:
     assert result.curve[-1] == (result.steps, result.error)
     assert result.attempts == 1
     assert result.cpu_seconds > 0
+
+
+def test_what_was_measured_is_shown_with_what_no_learning_comes_to(store: Store) -> None:
+    first = run(hourglass(), compiled("mse", keras.optimizers.Adam(0.02)), store)
+    shown = first.shown
+    assert shown is not None
+    count = math.prod(shown.shape)
+    clean, noisy, denoised = (
+        np.frombuffer(part, np.uint8).reshape(shown.shape) / 255 for part in (shown.clean, shown.noisy, shown.denoised)
+    )
+    assert shown.shape == (10, *SIDE) and count == clean.size
+    assert np.allclose(clean, TEST[::2][:10], atol=1 / 255)
+    # It was taken at the measurement that passed, on more images than are shown.
+    error = float(((denoised - clean) ** 2).mean())
+    assert error == pytest.approx(first.error, rel=0.6)
+    assert error < float(((noisy - clean) ** 2).mean())
+    target = TEST[::2]
+    zero, mean, given = shown.baselines
+    assert zero == pytest.approx(float((target**2).mean()), rel=1e-4)
+    assert mean == pytest.approx(float(((target - TRAIN.mean(axis=0)) ** 2).mean()), rel=1e-4)
+    assert given == pytest.approx(SMALL.noise**2, rel=0.1)
+    again = run(hourglass(), compiled("mse", keras.optimizers.Adam(0.02)), store)
+    assert again.from_cache and again.shown == shown
+
+
+@pytest.mark.usefixtures("no_training")
+def test_what_is_not_trained_shows_nothing() -> None:
+    flat = described_model(layers.Flatten(), layers.Dense(7))
+    assert run(flat, compiled()).shown is None
 
 
 def test_a_design_that_can_not_is_missed_after_all_attempts() -> None:

@@ -61,11 +61,36 @@ def test_points_keep_their_colours():
     assert red[:, 1].mean() < blue[:, 1].mean() and red[:, 0].mean() > blue[:, 0].mean()
 
 
-def test_only_questions_in_which_a_check_waits_get_the_pictures_of_their_own_cells():
-    own, other = figure(axes(0, 0, NOISE)), figure(axes(0, 0, 1 - NOISE), cell=4)
-    given = [question("waits", "passed", "needs_review"), question("failed", "failed"), question("text")]
-    seen = pictures.attach(given, [own, other], {3: "waits", 4: "failed"})
-    assert [one.pictures for one in seen] == [(pictures.draw(own),), (), ()]
+def test_questions_get_the_pictures_of_their_own_cells_and_all_of_them_where_a_check_waits():
+    own, more, other = figure(axes(0, 0, NOISE)), figure(axes(0, 0, NOISE.T)), figure(axes(0, 0, 1 - NOISE), cell=4)
+    earlier = figure(axes(0, 0, NOISE**2), cell=4)
+    given = [question("failed", "failed"), question("waits", "passed", "needs_review"), question("text")]
+    seen = pictures.attach(given, [own, more, earlier, other], {3: "waits", 4: "failed", 5: "text"})
+    drawn = [tuple(map(pictures.draw, figures)) for figures in ([other], [own, more], [])]
+    assert [one.pictures for one in seen] == drawn
+
+
+def test_what_waits_for_a_person_comes_first_where_room_is_short():
+    given = [question("passed", "passed"), question("waits", "needs_review")]
+    own, other = figure(axes(0, 0, NOISE), cell=3), figure(axes(0, 0, NOISE.T), cell=4)
+    room = max(len(pictures.draw(one)) for one in (own, other))
+    seen = pictures.attach(given, [own, other], {3: "passed", 4: "waits"}, room)
+    assert [len(one.pictures) for one in seen] == [0, 1]
+
+
+def test_curves_of_fits_that_were_only_recorded_are_left_out_unless_a_person_has_to_judge_them():
+    curve = figure(axes(0, 0, points=(points([[0.0, 1.0], [1.0, 0.5]], connected=True),)))
+    for status, trained, count in (("passed", True, 1), ("passed", False, 0), ("needs_review", False, 1)):
+        (seen,) = pictures.attach([question("fit", status)], [curve], {3: "fit"}, trained=trained)
+        assert len(seen.pictures) == count
+
+
+def test_images_beside_points_are_drawn_as_those_alone_are():
+    near = points([[5.0, 5.0]], colors=np.asarray([[0.0, 0, 0, 1]]))
+    alone, beside = (
+        opened(pictures.draw(figure(axes(0, 0, NOISE), *more))) for more in ((), (axes(0, 1, points=(near,)),))
+    )
+    assert alone.mean() == pytest.approx(beside[:, : beside.shape[1] // 2].mean(), rel=0.05)
 
 
 def test_pictures_of_a_report_are_bounded():

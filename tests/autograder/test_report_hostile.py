@@ -14,7 +14,7 @@ import report_samples as samples
 from hostile_text import TEXTS, assert_commands_no_build, assert_inert, examples
 from hypothesis import given
 from hypothesis import strategies as st
-from test_report_html import OUR_ATTRIBUTES, OUR_ELEMENTS
+from test_report_html import OUR_ATTRIBUTES, OUR_ELEMENTS, OUR_PICTURES, OUR_SCRIPT
 
 from autograder.progress import Progress
 from autograder.report import text
@@ -25,10 +25,26 @@ from autograder.report.summary import Summary, render_csv, row_of, summarise
 from autograder.report.summary import render_json as render_summary
 from autograder.report.table import render_table
 
+NUMBERS = st.floats(-1e12, 1e12)
 POINTS = st.floats(0, 1e6) | st.just(0.0)
 TAG = r"<(?P<name>[a-z][a-z0-9]*)(?P<attributes>(?: [A-Za-z-]+(?:=\"[^\"<>]*\")?)*)(?P<empty>/?)>"
 TOKEN = re.compile(rf"<!DOCTYPE html>|</(?P<end>[a-z0-9]+)>|{TAG}|(?P<text>[^<>]+)")
-WITHOUT_END = {"meta"}
+WITHOUT_END = {"meta", "img", "input"}
+
+
+def layers_of(texts: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, object]]]:
+    sizes = st.none() | st.integers(0, 10**9)
+    shapes = st.none() | st.lists(st.integers(0, 10**6), max_size=3)
+    return st.lists(
+        st.fixed_dictionaries(
+            {
+                "status": st.sampled_from(["as stated", "different", "elsewhere", "missing", "extra"]),
+                "name": texts, "asked": texts, "found": texts, "difference": texts,
+                "output": shapes, "parameters": sizes, "stated_output": shapes, "stated_parameters": sizes,
+            }
+        ),
+        max_size=2,
+    )  # fmt: skip
 
 
 @st.composite
@@ -57,8 +73,42 @@ def hostile_reports(draw: st.DrawFn) -> Report:
             "question": st.none() | texts,
             "status": st.sampled_from(["ok", "error", "timeout", "skipped"]),
             "error": st.none() | texts,
+            "line": st.none() | st.integers(0, 99),
+            "traceback": texts,
         }
     )
+    shown = st.fixed_dictionaries(
+        {
+            "architectures": st.lists(
+                st.fixed_dictionaries(
+                    {"name": texts, "question": texts, "digest": texts, "remark": texts, "layers": layers_of(texts)}
+                ),
+                max_size=2,
+            ),
+            "trainings": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "question": texts, "title": texts, "measure": texts, "error": st.none() | POINTS,
+                        "remark": texts,
+                        "baselines": st.lists(st.fixed_dictionaries({"name": texts, "value": NUMBERS}), max_size=2),
+                        "strips": st.lists(
+                            st.fixed_dictionaries({"name": texts, "picture": st.just(samples.PIXEL)}), max_size=2
+                        ),
+                    }
+                ),
+                max_size=1,
+            ),
+            "curves": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "question": texts, "title": texts, "x_label": texts, "y_label": texts,
+                        "points": st.lists(st.tuples(NUMBERS, NUMBERS), max_size=5),
+                    }
+                ),
+                max_size=2,
+            ),
+        }
+    )  # fmt: skip
     faults = st.none() | st.fixed_dictionaries({"whose": st.sampled_from(["student", "grader"]), "message": texts})
     return Report.model_validate(
         {
@@ -79,6 +129,7 @@ def hostile_reports(draw: st.DrawFn) -> Report:
                 "cpu_seconds": draw(POINTS),
                 "key": draw(texts),
             },
+            **draw(shown),
             "fault": draw(faults),
             "autograder_version": draw(texts),
         }
@@ -110,6 +161,9 @@ def assert_sound(page: str) -> None:
     head, style, rest = re.fullmatch(r"(.*<style>)([^<]*)(</style>.*)", page, re.DOTALL).groups()
     assert head.index("default-src 'none'") < len(head) and "url(" not in style and "@import" not in style
     position, around = 0, list[str]()
+    # Only the page of a class has a script, and only this one.
+    rest, count = rest.replace(f"<script>{OUR_SCRIPT}</script>", ""), rest.count("<script>")
+    assert count == ("script-src" in head)
     markup = head + rest
     while position < len(markup):
         token = TOKEN.match(markup, position)
@@ -123,7 +177,9 @@ def assert_sound(page: str) -> None:
             assert token["name"] in OUR_ELEMENTS
             for name, value in re.findall(r" ([A-Za-z-]+)(?:=\"([^\"]*)\")?", token["attributes"]):
                 assert name.lower() in OUR_ATTRIBUTES
-                assert name != "href" or re.fullmatch(r"[\w%.~-]+/index\.html", value), value
+                assert name != "href" or re.fullmatch(r"[\w%.~-]+/index\.html(#q\d+)?", value), value
+                assert name != "src" or re.fullmatch(OUR_PICTURES, value), value
+            assert token["name"] != "script"
             if not token["empty"] and token["name"] not in WITHOUT_END:
                 around.append(token["name"])
     assert around == []

@@ -4,80 +4,30 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import report_samples as samples
 
+import autograder.report.html
 from autograder.report.html import render_class, render_student
 from autograder.report.model import Check, Execution, Question, Report
 from autograder.report.summary import NO_ISOLATION_WARNING, row_of, summarise
 
 OUR_ELEMENTS = {
-    "html",
-    "head",
-    "meta",
-    "title",
-    "style",
-    "body",
-    "main",
-    "header",
-    "section",
-    "footer",
-    "p",
-    "h1",
-    "h2",
-    "b",
-    "bdi",
-    "span",
-    "div",
-    "ul",
-    "li",
-    "a",
-    "pre",
-    "dl",
-    "dt",
-    "dd",
-    "details",
-    "summary",
-    "table",
-    "thead",
-    "tbody",
-    "tr",
-    "th",
-    "td",
-    "figure",
-    "figcaption",
-    "svg",
-    "g",
-    "rect",
-    "circle",
-    "path",
-    "text",
-}
+    "html", "head", "meta", "title", "style", "body", "main", "header", "section", "footer", "p", "h1", "h2", "h3", "b",
+    "bdi", "span", "div", "ul", "li", "a", "pre", "dl", "dt", "dd", "details", "summary", "table", "thead", "tbody",
+    "tfoot", "tr", "th", "td", "figure", "figcaption", "svg", "g", "rect", "circle", "path", "text", "desc", "img",
+    # The page of the class alone.
+    "script", "button", "label", "input", "select", "option",
+}  # fmt: skip
 OUR_ATTRIBUTES = {
-    "lang",
-    "charset",
-    "http-equiv",
-    "content",
-    "name",
-    "class",
-    "id",
-    "open",
-    "href",
-    "width",
-    "height",
-    "x",
-    "y",
-    "cx",
-    "cy",
-    "r",
-    "d",
-    "viewbox",
-    "role",
-    "aria-label",
-    "aria-hidden",
-    "text-anchor",
-}
+    "lang", "charset", "http-equiv", "content", "name", "class", "id", "open", "href", "width", "height", "x", "y",
+    "cx", "cy", "r", "d", "viewbox", "role", "aria-label", "aria-labelledby", "aria-hidden", "aria-sort", "text-anchor",
+    "src", "alt", "scope", "tabindex", "hidden", "type", "value", "for", "autocomplete", "data-s", "data-f",
+}  # fmt: skip
+OUR_PICTURES = r"data:image/png;base64,[A-Za-z0-9+/]+={0,2}"
+OUR_SCRIPT = (Path(autograder.report.html.__file__).parent / "class.js").read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
@@ -103,7 +53,7 @@ class Page(HTMLParser):
         self.last = ""
 
     def handle_data(self, data: str) -> None:
-        if self.last != "style":
+        if self.last not in ("style", "script"):
             self.text += data
 
     @property
@@ -134,18 +84,31 @@ def test_a_page_holds_our_own_elements_and_attributes_alone(page: str) -> None:
     parsed = Page(page)
     assert parsed.elements <= OUR_ELEMENTS
     assert {name for name, _ in parsed.attributes} <= OUR_ATTRIBUTES
-    assert all(re.fullmatch(r"[\w%./-]+", address) for address in parsed.values("href"))
+    assert all(re.fullmatch(r"[\w%./-]+(#q\d+)?", address) for address in parsed.values("href"))
+    assert all(re.fullmatch(OUR_PICTURES, address) for address in parsed.values("src"))
 
 
-@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_the_policy_allows_the_one_style_sheet_and_nothing_else(page: str) -> None:
+def digest_of(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items(), ids=PAGES)
+def test_the_policy_allows_what_is_ours_by_its_digest_and_nothing_else(name: str, page: str) -> None:
     (policy,) = [value for value in Page(page).values("content") if "default-src" in value]
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert scripts == ([OUR_SCRIPT] if name.startswith("a class") else [])
+    allowed = f"script-src 'sha256-{digest_of(OUR_SCRIPT)}'; " if scripts else ""
     assert policy == (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest_of(style)}'; {allowed}img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
     assert page.index("Content-Security-Policy") < page.index("<style>") < page.index("<body>")
+
+
+@pytest.mark.parametrize("word", ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "Function("])
+def test_our_script_takes_no_text_for_markup_or_code(word: str) -> None:
+    assert word not in OUR_SCRIPT and "textContent" in OUR_SCRIPT
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
@@ -153,6 +116,7 @@ def test_a_page_reaches_no_network(page: str) -> None:
     style = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)[0]
     assert "url(" not in style and "@import" not in style
     assert not re.search(r"""(src|href|action|data)\s*=\s*["']?(https?:)?//""", page)
+    assert not re.search(r"fetch|XMLHttpRequest|sendBeacon|WebSocket|import\(|new Image", page)
 
 
 def test_hostile_text_is_shown_as_the_text_it_is() -> None:
@@ -177,7 +141,45 @@ def test_every_question_and_every_message_is_shown() -> None:
         for check in question.checks:
             assert check.title in words and check.message in words
     assert report.notes[0] in words
-    assert "Code cell 18 (9. Train) stopped with an error" in words and "incompatible with the layer" in words
+    assert "Code cell 18 (9. Train) stopped with an error, in line 2" in words
+    assert "incompatible with the layer" in words and "autoencoder.fit(X_train, y_train)" in words
+
+
+def test_the_network_stands_beside_the_statements_with_its_differences_in_words() -> None:
+    words = Page(PAGES["a report"]).words
+    assert "Encoder 4 differences" in words
+    for layer in samples.ENCODER.layers:
+        assert layer.asked in words and layer.found in words and layer.difference in words
+    assert "27 × 27 × 8 · 40 parameters" in words and "13 × 13 × 32 · 1,056 parameters" in words
+    for sign, word in (("≠", "Different:"), ("+", "Too much:"), ("−", "Missing:"), ("↕", "Elsewhere:")):
+        assert sign in words and word in words
+
+
+def test_a_network_without_differences_is_said_to_be_as_asked() -> None:
+    right = samples.ENCODER.model_copy(update={"layers": samples.ENCODER.layers[:1]})
+    words = Page(render_student(samples.report(architectures=(right,)))).words
+    assert "Encoder as the statement asks" in words and "difference" not in words
+
+
+def test_the_training_of_the_grader_stands_beside_what_no_learning_gives() -> None:
+    page = PAGES["a report"]
+    words = Page(page).words
+    for part in ("Your design, trained 0.058", "zero (no learning) 0.102", "mean image (no learning) 0.067"):
+        assert part in words
+    alts = [alt for alt in Page(page).values("alt") if "side by side" in alt]
+    assert [alt.split(": ")[1].split()[0] for alt in alts] == ["clean", "noisy", "denoised"]
+
+
+def test_a_chart_has_its_numbers_in_a_table_and_in_its_description() -> None:
+    for page in (PAGES["a report"], class_page(samples.report("a"), samples.report("b"))):
+        words = Page(page).words
+        assert "0.0342" not in words and "0.034 at 8" in words
+        assert re.search(r" 8 (2 )?0\.034 ", words)
+
+
+def test_when_and_with_which_versions_is_told() -> None:
+    words = Page(PAGES["a report"]).words
+    assert "When2026-11-02 09:30:00 UTC" in words.replace("When ", "When") and "Keras 3.12.0" in words
 
 
 def test_only_what_needs_a_look_is_unfolded() -> None:
@@ -225,26 +227,46 @@ def test_no_isolation_is_warned_of_on_every_page() -> None:
 
 def test_the_class_page_links_every_student() -> None:
     addresses = Page(PAGES["a class"]).values("href")
-    assert sorted(addresses) == [f"folder-{number}/index.html" for number in range(4)]
+    assert {address.partition("#")[0] for address in addresses} == {f"folder-{n}/index.html" for n in range(4)}
 
 
 def test_a_folder_in_a_link_is_quoted() -> None:
     row = row_of(samples.report(), "Ada & Bob #1?")
     page = render_class(summarise(samples.assignment(), [row], 1), "index.html")
-    assert Page(page).values("href") == ["Ada%20%26%20Bob%20%231%3F/index.html"]
+    addresses = {address.partition("#")[0] for address in Page(page).values("href")}
+    assert addresses == {"Ada%20%26%20Bob%20%231%3F/index.html"}
 
 
 def test_the_class_page_sets_problems_apart() -> None:
     words = Page(PAGES["a class"]).words
-    students = words.index("Students Student Score To review")
+    students = words.index("Students Search")
+    assert words.index("To review: 2 students") < words.index("Our own faults")
     assert words.index("Our own faults") < words.index("Emmy Noether") < students
     assert words.index("A file could not be graded") < words.index("Blaise Pascal") < students
     assert words.count("Blaise Pascal") == 1
 
 
 def test_an_unfinished_class_says_so() -> None:
-    assert "1 of 3 submissions are graded so far" in Page(class_page(samples.report(), expected=3)).words
+    stopped = Page(class_page(samples.report(), expected=3)).words
+    assert "The grading was stopped: 1 of 3 submissions are graded so far" in stopped
     assert "so far" not in Page(class_page(samples.report())).words
+    running = Page(render_class(samples.large_class(20, running=True), "index.html")).words
+    assert "still running: 20 of 40 submissions are graded so far" in running and "2026-11-02 10:00:00 UTC" in running
+
+
+def test_findings_and_equal_networks_name_their_members() -> None:
+    others = samples.ENCODER.model_copy(update={"digest": "0" * 16, "layers": samples.ENCODER.layers[:1]})
+    page = class_page(
+        samples.report("Ada"), samples.report("Bo"), samples.report("Chen", architectures=(others,), findings=())
+    )
+    words = Page(page).words
+    assert "2 students: third max pooling Ada Bo " in words + " "
+    assert re.search(r"2 students: Encoder with 4 differences \([^)]*\) Ada Bo 1 student: Encoder as", words)
+
+
+def test_the_machine_and_the_time_are_told() -> None:
+    words = Page(render_class(samples.large_class(20), "index.html")).words
+    assert "Linux x86_64, 2 cores" in words and "90.0 minutes by the clock" in words
 
 
 def test_points_that_wait_are_not_shown_as_lost_whatever_the_question_is_called() -> None:
@@ -270,4 +292,4 @@ def test_a_long_list_of_unreadable_files_is_folded_so_that_the_students_come_fir
 def test_what_a_narrow_window_hides_of_the_table_is_hidden_with_its_heading() -> None:
     (style,) = re.findall(r"<style>(.*?)</style>", PAGES["a class"], re.DOTALL)
     assert "td.remark, th.remark { display: none; }" in style
-    assert '<th class="remark">' in PAGES["a class"] and '<td class="remark">' in PAGES["a class"]
+    assert 'class="remark"><button' in PAGES["a class"] and 'class="remark">points lost' in PAGES["a class"]

@@ -59,7 +59,9 @@ def test_every_field_that_the_design_names_is_there() -> None:
         "message",
         "finding",
     }
-    assert set(document["cells"][0]) == {"index", "question", "status", "cpu_seconds", "error"}
+    assert set(document["cells"][0]) == {
+        "index", "question", "status", "cpu_seconds", "error", "line", "traceback",
+    }  # fmt: skip
     assert set(document["execution"]) >= {
         "isolation", "training", "salvaged", "cpu_seconds", "wall_seconds", "peak_memory_bytes", "from_cache",
     }  # fmt: skip

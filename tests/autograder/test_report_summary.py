@@ -49,6 +49,47 @@ def test_findings_are_counted_once_a_student() -> None:
     assert (least.finding, least.students) == ("labels-as-target", 1)
 
 
+def test_findings_and_equal_networks_name_the_folders_of_their_students() -> None:
+    other = samples.ENCODER.model_copy(update={"digest": "0" * 16, "layers": ()})
+    summary = summary_of(samples.report("b"), samples.report("a"), samples.report("c", architectures=(other,)))
+    assert summary.findings[0].folders == ("a", "b", "c")
+    (most, least) = summary.networks
+    assert (most.students, most.folders, len(most.differences)) == (2, ("a", "b"), 4)
+    assert (least.students, least.folders, least.differences) == (1, ("c",), ())
+
+
+def scored(student: str, *scores: float | None) -> Report:
+    """A report with so many points in the first questions; None waits for a person."""
+    questions = [
+        question.model_copy(update={"score": score or 0.0, "awaiting_review": question.max_score * (score is None)})
+        for question, score in zip(samples.questions(), scores, strict=False)
+    ]
+    waiting = sum(question.awaiting_review for question in questions)
+    total = sum(question.score for question in questions)
+    return samples.report(student, questions=tuple(questions), score=total, awaiting_review=waiting)
+
+
+def test_difficulty_and_discrimination_are_those_of_hand_worked_numbers() -> None:
+    class_ = [scored("a", 5, 15, 0), scored("b", 5, 9, 8), scored("c", 0, 3, 8), scored("d", None, 0, 4)]
+    data, encoder, compiled, *_ = summary_of(*class_).questions
+    # Of load-data only three are decided: 5, 5 and 0 of 5 points.
+    assert (data.decided, data.share) == (3, round(10 / 15, 4))
+    # Their other points, of 36: 15, 17 and 11; the correlation of (5, 5, 0) with these is 5 / sqrt(28).
+    assert data.discrimination == round(5 / 28**0.5, 4)
+    # What waits for a person is no part of the rest: d has 4 of 21 points there, the others 5, 13 and 8 of 26.
+    assert (encoder.share, encoder.discrimination) == (round(27 / 60, 4), 0.0936)
+    assert compiled.share == round(20 / 32, 4) and compiled.discrimination < 0
+
+
+def test_what_can_not_be_correlated_has_no_discrimination() -> None:
+    alike = [scored(name, 5, 9) for name in "abcd"]
+    assert {question.discrimination for question in summary_of(*alike).questions} == {None}
+    two = summary_of(scored("a", 5, 9), scored("b", 0, 3)).questions[0]
+    assert (two.decided, two.discrimination) == (2, None)
+    nobody = summary_of(scored("a", None)).questions[0]
+    assert (nobody.decided, nobody.share, nobody.discrimination) == (0, None, None)
+
+
 def test_the_remark_says_what_is_wrong() -> None:
     assert remark(samples.report()) == "points lost: build-encoder, fit"
     assert remark(samples.grader_fault()).startswith("our fault: The grading process")
