@@ -44,6 +44,7 @@ NOT_RUN = {
     "make attacks": "test_attacks.py compares the page with the payloads",
     "make take-out": "changes the working tree for some minutes",
     "make calibration": "some minutes; test_calibrate.py runs the command on a tiny course",
+    "make simulation": "ten minutes, on a quiet machine",
     "make benchmark*": "half an hour and more, on a quiet machine",
     "make accuracy*": "some minutes; the gate grades the same corpus in test_corpus.py",
     "make test-gradescope": "ten minutes, as root",
@@ -59,6 +60,7 @@ NOT_RUN = {
     "systemd-run *": "needs a running systemd",
     ".venv/bin/jupyter lab": "does not end by itself",
     "jupyter lab": "does not end by itself",
+    "jupyter server": "does not end by itself; test_formgrader.py starts one",
     "nbgrader *": "what nbgrader does with our configuration, its own tests run",
     "make autograde": "records in nbgrader's gradebook: the tests of that door run it",
     "autograder export*": "reads nbgrader's gradebook: the tests of that door run it",
@@ -70,7 +72,10 @@ NOT_RUN = {
     ".venv/bin/python -m pytest tests/autoencoders": "a part of `make test`, in which this test runs",
 }
 # What a command exits with where it is not 0: the blank notebook, which is graded here, has no points.
-EXITS = {"autograder grade notebook.ipynb --fail-under 60 --format json": 1}
+EXITS = {
+    "autograder grade notebook.ipynb --fail-under 60 --format json": 1,
+    "autograder check autoencoders.ipynb": 1,
+}
 _PROGRAMS = r"make|autograder|dask|docker|git|jupyter|nbgrader|pip|pytest|python3?|sudo|systemd-run|\.venv/bin/\S+"
 _COMMAND = re.compile(rf"(?:{_PROGRAMS}) \S.*")
 # Named in a sentence, where what they take is left out.

@@ -21,6 +21,8 @@ import pytest
 import report_samples as samples
 from command_line import ROOT, autograder, environment
 from example_class import Graded, example
+from nbgrader_course import NAME, autograded, by_id, grades, hand_in, make_course
+from nbgrader_course import run as run_nbgrader
 from small_sandbox import HERE
 from test_github_action import grade as run_action
 from test_gradescope import unpacked
@@ -34,7 +36,8 @@ from autograder.report.wording import check_lines
 STUDENTS = ("ada-reference", "farid-wrong-filters", "ines-wrong-loss", "noor-blank", "quin-colab-export")
 # On a platform nothing is kept from the command line's run. Each door grades one submission so, all of it anew; for
 # the others it finds the results in the cache, and what is tried is all that the door itself does.
-ANEW = {"action": "farid-wrong-filters", "gradescope": "quin-colab-export", "classroom 50": "noor-blank"}
+ANEW = {"action": "farid-wrong-filters", "gradescope": "quin-colab-export", "classroom 50": "noor-blank",
+        "nbgrader": "noor-blank"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,31 @@ def classroom50(files: Mapping[str, Path], folder: Path) -> dict[str, Shown]:
     return found
 
 
-DOORS: dict[str, Door] = {"action": action, "gradescope": gradescope, "classroom 50": classroom50}
+def nbgrader(files: Mapping[str, Path], folder: Path) -> dict[str, Shown]:
+    """`nbgrader autograde` in a course's folder: the points of the gradebook, the lines below each grade cell."""
+    course = make_course(folder / "course")
+    for student, file in files.items():
+        hand_in(course, student, file.read_text(encoding="utf-8"), file.name)
+    codes, said = run_nbgrader(course, folder / "cache", ["autograde", NAME])
+    assert codes == [0], said
+    found = {}
+    for student in files:
+        cells = by_id(autograded(course, student))
+        questions = {}
+        for name, (points, by_person, waits) in grades(course / "gradebook.db", student).items():
+            assert by_person is None
+            # A text has no cell that could show lines: the gradebook says that it waits.
+            lines = ["A person reads this answer."] if waits else []
+            if cells[name]["cell_type"] == "code":
+                lines = cells[name]["outputs"][0]["data"]["text/plain"].splitlines()[1:]
+            questions[name] = (points or 0.0, tuple(lines))
+        found[student] = Shown(sum(points for points, _ in questions.values()), questions)
+    return found
+
+
+DOORS: dict[str, Door] = {
+    "action": action, "gradescope": gradescope, "classroom 50": classroom50, "nbgrader": nbgrader,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=DOORS)
