@@ -83,7 +83,7 @@ def grade_all(
     items = items_of(assignment, submissions, settings, labels or {})
     for folder in (out, *(out / item.folder for item in items)):
         sweep(folder)
-    results = _Results(assignment, out, formats, len(items), progress, machine=_machine(jobs, scheduler))
+    results = _Results(assignment, out, formats, len(items), progress, _machine(jobs, scheduler))
     progress.begin(len(items))
     try:
         todo = [item for item in items if not (settings.use_cache and results.keep(item))]
@@ -280,8 +280,8 @@ class _Results:
     formats: Sequence[str]
     expected: int
     progress: Progress
-    stumbled: Counter[str] = field(default_factory=Counter)
     machine: str = ""
+    stumbled: Counter[str] = field(default_factory=Counter)
     _rows: list[Row] = field(default_factory=list)
     _begun: float = field(default_factory=time.monotonic)
     _due: float = 0.0

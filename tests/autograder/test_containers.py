@@ -27,7 +27,7 @@ def graded(folder: Path, *options: str, through: tuple[str, ...] = ()) -> dict[s
     for path in (folder / "out").glob("*/report.json"):
         report = json.loads(path.read_text(encoding="utf-8"))
         reports[report["student"]] = report
-        for name in ("cpu_seconds", "wall_seconds", "peak_memory_bytes", "key"):
+        for name in ("cpu_seconds", "wall_seconds", "peak_memory_bytes", "key", "finished"):
             del report["execution"][name]
         for cell in report["cells"]:
             del cell["cpu_seconds"]
