@@ -43,3 +43,5 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in BESIDE:
             item.add_marker(pytest.mark.beside)
+    # What keeps both cores busy comes last: before it, the files beside run while sandboxes are waited for.
+    items.sort(key=lambda item: bool({"attacks", "corpus"} & set(item.path.parts)))

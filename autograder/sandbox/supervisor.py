@@ -268,6 +268,4 @@ def _environment(home: Path) -> dict[str, str]:
         # Threads would not survive the fork, and those of one student would slow the neighbours.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        # Tensors in huge pages: a prediction on thousands of images spent half its time on page faults.
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     }

@@ -152,7 +152,7 @@ def nbgrader(files: Mapping[str, Path], folder: Path) -> dict[str, Shown]:
             # A text has no cell that could show lines: the gradebook says that it waits.
             lines = ["A person reads this answer."] if waits else []
             if cells[name]["cell_type"] == "code":
-                lines = cells[name]["outputs"][0]["data"]["text/plain"].splitlines()[1:]
+                lines = "".join(cells[name]["outputs"][0]["data"]["text/plain"]).splitlines()[1:]
             questions[name] = (points or 0.0, tuple(lines))
         found[student] = Shown(sum(points for points, _ in questions.values()), questions)
     return found
