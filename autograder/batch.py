@@ -31,7 +31,7 @@ from autograder.report import summary as summaries
 from autograder.report.files import read_report, sweep, write_report, write_text
 from autograder.report.formats import FORMATS
 from autograder.report.model import Execution, Fault, Question, Report, Submission
-from autograder.report.text import folder_name, one_line
+from autograder.report.text import folder_name, one_line, timestamp
 from autograder.sandbox.limits import Limits
 from autograder.store import Store, most_bytes
 from autograder.submission.notebook import read_file
@@ -316,7 +316,7 @@ class _Results:
         """Return the summary of what is there so far."""
         batch = summaries.Batch(
             running=running,
-            written=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            written=timestamp(datetime.now(UTC)),
             wall_seconds=round(time.monotonic() - self._begun, 1),
             machine=self.machine,
         )

@@ -27,6 +27,7 @@ from autograder.errors import SubmissionError
 from autograder.execute import Execution, execute
 from autograder.observations import SENTENCES, observe
 from autograder.report import model as report
+from autograder.report.text import timestamp
 from autograder.sandbox.limits import Lane, Limits, Training, of_course
 from autograder.store import Store, digest_of, digest_of_files
 from autograder.submission.reading import Submission, read
@@ -201,7 +202,9 @@ class Grader:
             architectures=points.exhibits(results, report.Architecture),
             trainings=trainings,
             curves=points.exhibits(results, report.Curve),
-            execution=execution.summary.model_copy(update={"finished": _now(), "versions": _versions()}),
+            execution=execution.summary.model_copy(
+                update={"finished": timestamp(datetime.now(UTC)), "versions": _versions()}
+            ),
             fault=report.Fault(whose="student", message=execution.trouble) if execution.trouble else None,
             autograder_version=__version__,
         )
@@ -247,10 +250,6 @@ def course_digest(assignment: Assignment) -> str:
     ]
     versions = [importlib.metadata.version(name) for name in ("keras", "numpy", "matplotlib")]
     return digest_of([versions, digest_of_files(files)])
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @cache

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from autograder.report.model import Question, Report
+from autograder.report.text import timestamp
 from autograder.report.wording import check_lines
 
 SCHEMA = "classroom50/result/v1"
@@ -30,7 +31,6 @@ VARIABLES = {
 }
 # A submission's tag tells when it was made: submit/2026-06-01T14-32-05Z-a1b2c3d.
 _MADE = re.compile(r"submit/(\d{4}-\d\d-\d\dT)(\d\d)-(\d\d)-(\d\d)Z\b")
-_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def render(report: Report) -> str:
@@ -43,7 +43,7 @@ def document(report: Report, environment: Mapping[str, str], now: datetime) -> d
     """Return the JSON document. Raises KeyError where the environment is not that of Classroom 50."""
     names = {name: environment[variable] for name, variable in VARIABLES.items()}
     tests = [_test(question) for question in report.questions]
-    graded_at = now.astimezone(UTC).strftime(_MOMENT)
+    graded_at = timestamp(now)
     made = _MADE.match(names["submission"])
     return {
         "schema": SCHEMA,

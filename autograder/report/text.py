@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 TEXT_LIMIT = 8_000
 LINE_LIMIT = 300
@@ -114,6 +115,11 @@ def fit(text: str, columns: int) -> str:
             text = text[:-1]
         text = text.rstrip() + ELLIPSIS
     return text + " " * (columns - width(text))
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment as ISO 8601 has it, in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def points(value: float) -> str:
