@@ -95,7 +95,12 @@ def batches() -> Iterator[Callable[[Backend], Batch]]:
                 # One more than the cores: some payloads only wait.
                 jobs = str((os.cpu_count() or 1) + 1)
                 made[backend.name] = grade(surroundings, backend.name, "--jobs", jobs, prefix=backend.prefix)
-            return made[backend.name]
+            batch = made[backend.name]
+            # Said once for all: hundreds of reports that are not there would hide why.
+            if not batch.reports:
+                said = f"exit {batch.done.returncode}\n{batch.done.stderr[-2000:]}"
+                pytest.fail(f"nothing was graded: {said}", pytrace=False)
+            return batch
 
         yield batch_of
 
