@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from autograder.sandbox.supervisor import Sandbox
 
 _CUT = "Printed more than"
+_SHORT = "Each training was cut to a few steps, so these errors are higher than those of whole trainings."
 _CELLS_NAMED = 10
 _TRACEBACK_CHARACTERS = 2_000
 # TensorFlow comes under one name or the other.
@@ -201,7 +202,10 @@ class Grader:
             cells=_cells(submission, execution),
             architectures=points.exhibits(results, report.Architecture),
             trainings=trainings,
-            curves=points.exhibits(results, report.Curve),
+            curves=tuple(
+                curve.model_copy(update={"remark": _SHORT}) if self.settings.training == "short" else curve
+                for curve in points.exhibits(results, report.Curve)
+            ),
             execution=execution.summary.model_copy(
                 update={"finished": timestamp(datetime.now(UTC)), "versions": _versions()}
             ),

@@ -39,6 +39,7 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     table: tuple[tuple[str, int, str], ...]
+    remark: str
 
 
 def charts(curves: Sequence[Curve]) -> list[Chart]:
@@ -86,6 +87,7 @@ def _chart(curves: Sequence[Curve]) -> Chart:
         x_ticks=tuple((across(x), number(x)) for x in _frequent(values)),
         y_ticks=tuple((upwards(y), number(y)) for y in (least, (least + most) / 2, most)) if most > least else (),
         table=tuple((number(x), len(values[x]), number(medians[x])) for x in medians),
+        remark=next((curve.remark for curve in curves if curve.remark), ""),
     )
 
 

@@ -66,13 +66,20 @@ def render_student(report: Report) -> str:
 def render_class(summary: Summary, student_file: str) -> str:
     """Return the page of a class; ``student_file`` is the file in each student's folder to link to."""
     rows = [row for row in summary.students if row.counts]
-    numbers = {finding.finding: f"f{place}" for place, finding in enumerate(summary.findings, 1)}
+    # What the table can be filtered by: a name for each finding and for each network, without any text of a student.
+    marks: dict[str, list[str]] = {row.folder: [] for row in rows}
+    found = [finding.folders for finding in summary.findings]
+    networks = [group.folders for group in summary.networks]
+    for kind, groups in (("f", found), ("n", networks)):
+        for place, folders in enumerate(groups, 1):
+            for folder in marks.keys() & set(folders):
+                marks[folder].append(f"{kind}{place}")
     return _page(
         "class.html",
         summary=summary,
         student_file=student_file,
         rows=rows,
-        table=[(row, " ".join(sorted(numbers[finding] for finding in set(row.findings)))) for row in rows],
+        table=[(row, " ".join(marks[row.folder])) for row in rows],
         queue=_queue(summary, rows),
         by_folder={row.folder: row for row in summary.students},
         curves=charts([curve for row in rows for curve in row.curves]),

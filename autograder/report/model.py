@@ -154,10 +154,14 @@ class Training(Part):
 
 
 class Curve(Part):
-    """Pairs of numbers that the submission itself measured; ``title`` is equal for what can be compared in a class."""
+    """Pairs of numbers that the submission itself measured; ``title`` is equal for what can be compared in a class.
+
+    ``remark`` is what a reader has to know before comparing the numbers with others.
+    """
 
     question: Line
     title: Line
+    remark: Line = ""
     x_label: Line
     y_label: Line
     points: Annotated[

@@ -101,7 +101,7 @@ def hostile_reports(draw: st.DrawFn) -> Report:
             "curves": st.lists(
                 st.fixed_dictionaries(
                     {
-                        "question": texts, "title": texts, "x_label": texts, "y_label": texts,
+                        "question": texts, "title": texts, "x_label": texts, "y_label": texts, "remark": texts,
                         "points": st.lists(st.tuples(NUMBERS, NUMBERS), max_size=5),
                     }
                 ),

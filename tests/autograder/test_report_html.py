@@ -19,12 +19,12 @@ OUR_ELEMENTS = {
     "bdi", "span", "div", "ul", "li", "a", "pre", "dl", "dt", "dd", "details", "summary", "table", "thead", "tbody",
     "tfoot", "tr", "th", "td", "figure", "figcaption", "svg", "g", "rect", "circle", "path", "text", "desc", "img",
     # The page of the class alone.
-    "script", "button", "label", "input", "select", "option",
+    "script", "button", "label", "input", "select", "option", "optgroup",
 }  # fmt: skip
 OUR_ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "id", "open", "href", "width", "height", "x", "y",
     "cx", "cy", "r", "d", "viewbox", "role", "aria-label", "aria-labelledby", "aria-hidden", "aria-sort", "text-anchor",
-    "src", "alt", "scope", "tabindex", "hidden", "type", "value", "for", "autocomplete", "data-s", "data-f",
+    "src", "alt", "scope", "tabindex", "hidden", "type", "value", "for", "autocomplete", "data-s", "data-f", "label",
 }  # fmt: skip
 OUR_PICTURES = r"data:image/png;base64,[A-Za-z0-9+/]+={0,2}"
 OUR_SCRIPT = (Path(autograder.report.html.__file__).parent / "class.js").read_text(encoding="utf-8")
@@ -175,6 +175,13 @@ def test_a_chart_has_its_numbers_in_a_table_and_in_its_description() -> None:
         words = Page(page).words
         assert "0.0342" not in words and "0.034 at 8" in words
         assert re.search(r" 8 (2 )?0\.034 ", words)
+
+
+def test_a_chart_of_trainings_cut_short_says_so_and_any_other_one_says_nothing() -> None:
+    short = samples.report(curves=(samples.CURVE.model_copy(update={"remark": "Each training was cut."}),))
+    for page in (render_student(short), class_page(samples.report("a"), short)):
+        assert Page(page).words.count("Each training was cut.") == 1
+    assert "cut" not in Page(class_page(samples.report("a"), samples.report("b"))).words
 
 
 def test_when_and_with_which_versions_is_told() -> None:
