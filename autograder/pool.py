@@ -192,17 +192,32 @@ class _Pool:
 def _start(make: MakeWork, log: Path) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    # A new Python looks for modules in the current folder first. It may be a student's, with a pickle.py in it.
-    os.environ["PYTHONSAFEPATH"] = "1"
     process = context.Process(target=_main, args=(theirs, make, log), daemon=True)
     # Ctrl-C reaches the whole group: it waits until the worker has said what to do with it (nothing).
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process.start()
+        with _safe_path():
+            process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     theirs.close()
     return _Worker(process, ours)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep a new Python from looking for modules in the current folder, which may be a student's with a pickle.py."""
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        # What else this process starts is none of ours to change.
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _end(worker: _Worker) -> None:

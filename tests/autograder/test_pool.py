@@ -108,6 +108,12 @@ def test_no_more_workers_than_tasks_are_started(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("pid-*"))) == 1
 
 
+def test_the_surroundings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    run(tmp_path, "echo a", jobs=1)
+    assert dict(os.environ) == before
+
+
 def test_a_worker_that_dies_is_replaced_and_its_task_tried_once_more(tmp_path: Path) -> None:
     assert run(tmp_path, "die_once", "echo after") == [
         pool.Retried(0, "ended without a word"),
