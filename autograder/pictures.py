@@ -82,7 +82,7 @@ def draw(figure: Figure) -> str:
     if picture is None:
         return ""
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 

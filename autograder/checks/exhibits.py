@@ -49,5 +49,5 @@ def strip(images: bytes, shape: tuple[int, ...]) -> str:
     picture = Image.fromarray(row[..., 0] if row.shape[2] == 1 else row)
     picture = picture.resize((picture.width * _SCALE, picture.height * _SCALE), Image.Resampling.NEAREST)
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

@@ -78,10 +78,13 @@ ACCEPTED = {
 
 
 @pytest.fixture(scope="module")
-def both():
+def both(tmp_path_factory):
     """Run all cells with fits that are recorded, and with fits that Keras performs."""
     cells = [SETUP, *REFUSED.values(), *ACCEPTED.values()]
-    return run(cells), run(cells, training="full")
+    with pytest.MonkeyPatch.context() as patch:
+        # One of them saves a model beside itself.
+        patch.chdir(tmp_path_factory.mktemp("notebook"))
+        return run(cells), run(cells, training="full")
 
 
 @pytest.mark.parametrize("mistake", REFUSED)
