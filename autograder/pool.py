@@ -127,6 +127,8 @@ class _Pool:
         if not ready:
             yield Tick()
         for worker in list(self._workers):
+            if worker not in self._workers:
+                continue  # lost as it was given its next task
             if worker.connection in ready:
                 yield from self._receive(worker)
             elif worker.process.sentinel in ready:
@@ -167,7 +169,10 @@ class _Pool:
             case "result" if worker.task is not None:
                 task, worker.task = worker.task, None
                 self.unfinished -= 1
+                # The worker goes on while whoever listens writes the result.
+                handed_out = list(self._hand_out())
                 yield Finished(task, message["text"])
+                yield from handed_out
             case "failed":
                 yield from self._lose(worker, message["text"])
             case _:

@@ -108,6 +108,16 @@ def test_no_more_workers_than_tasks_are_started(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("pid-*"))) == 1
 
 
+def test_a_worker_begins_with_its_next_task_while_the_result_of_the_last_one_is_written(tmp_path: Path) -> None:
+    events = pool.run(partial(work, tmp_path), ["echo a", "echo b"], 1, tmp_path / "log", LONG)
+    next(event for event in events if isinstance(event, pool.Finished))
+    deadline = time.monotonic() + LONG
+    while not any("echo b" in path.read_text() for path in tmp_path.glob("pid-*")):
+        assert time.monotonic() < deadline, "the second task waits for the listener"
+        time.sleep(0.02)
+    assert [type(event) for event in events if not isinstance(event, pool.Tick)] == [pool.Started, pool.Finished]
+
+
 def test_the_surroundings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
     before = dict(os.environ)
     run(tmp_path, "echo a", jobs=1)
