@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from autograder.checks.outcomes import Failed, fail, note, review
 from autograder.evidence import (
@@ -28,12 +28,14 @@ from autograder.evidence import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from keras import Sequential
 
     from autograder.models.description import ModelDescription, Unrecognised
     from autograder.models.rebuild import WeightsMismatch
     from autograder.sandbox.job import PlannedCell
 
+T = TypeVar("T")
 NOT_ANSWERED = "Not answered."
 _ERROR_LIMIT = 300
 # How a probe's kind of value is called in a sentence.
@@ -103,6 +105,13 @@ class SubmittedModel:
         """The model, rebuilt by the grader from known layers, with the submitted weights where there are any."""
         return self.keras_for(self.description.input_shape)
 
+    @cached_property
+    def function(self) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+        """What the model computes, as a function of inputs (n, ...); cheaper than ``keras`` where only that matters."""
+        from autograder.models.rebuild import function
+
+        return self._built(lambda: function(self.description, self.snapshot.weights))
+
     def keras_for(self, input_shape: tuple[int, ...] | None) -> Sequential:
         """Return the rebuilt model; one that states no input shape is built, with fresh weights, for the given one."""
         from autograder.models.rebuild import rebuild, submitted
@@ -120,7 +129,7 @@ class SubmittedModel:
 
         return self._built(lambda: rebuild(self.description, input_shape, seed=seed))
 
-    def _built(self, build: Callable[[], Sequential]) -> Sequential:
+    def _built(self, build: Callable[[], T]) -> T:
         """Return what ``build`` gives; end the check with the reason where there is no such model."""
         from autograder.models.description import Unbuildable, Unrecognised
         from autograder.models.rebuild import WeightsMismatch

@@ -7,8 +7,9 @@ Keras is imported inside the functions, so that reading a submission does not pa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from autograder.evidence import Answer, ModelSnapshot, drawn_inputs
@@ -27,6 +28,8 @@ _UNSEEDED_INITIALIZERS = ("Zeros", "Ones", "Constant")
 _SEED_RANGE = 2**31 - 1
 # Sums of some hundred products in float32 differ in the order of the sum by less than a thousandth of this.
 ANSWER_GAP = 1e-3
+_KEPT_BODIES, _LARGEST_KEPT = 32, 500_000
+_BLOCK = 500
 
 
 class WeightsMismatch(Exception):
@@ -96,6 +99,54 @@ def submitted(snapshot: ModelSnapshot) -> keras.Sequential:
     """
     description = describe(snapshot)
     return rebuild(description, weights=snapshot.weights if snapshot.weights else None)
+
+
+def function(
+    description: ModelDescription, weights: Sequence[np.ndarray[Any, Any]] | None
+) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+    """Return what a described model computes: a function of inputs (n, ...), in any form of the model's input shape.
+
+    A rebuilt model can be changed by who gets it; this can not, so models of equal layers share one that is built
+    once, whoever submitted them. Without ``weights`` they are fresh ones. Raises what ``rebuild`` raises.
+    """
+    if not weights:
+        body = _new_body(description)
+    else:
+        _check_weights(weights, [one for shapes in weight_shapes(description) for one in shapes])
+        # The names of layers compute nothing.
+        nameless = replace(description, layers=tuple(replace(layer, name="") for layer in description.layers))
+        body = (_kept_body if sum(array.size for array in weights) <= _LARGEST_KEPT else _new_body)(nameless)
+    return lambda inputs: body.compute(inputs, weights or None)
+
+
+@dataclass
+class _Body:
+    """A rebuilt model that takes on the weights of the one whose turn it is."""
+
+    model: keras.Sequential
+    _weights: Sequence[np.ndarray[Any, Any]] | None = None
+
+    def compute(
+        self, inputs: np.ndarray[Any, Any], weights: Sequence[np.ndarray[Any, Any]] | None
+    ) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        if weights is not self._weights:
+            assert weights is not None  # a body with fresh weights is nobody else's
+            self.model.set_weights(list(weights))
+            self._weights = weights
+        shape = self.model.input_shape[1:]
+        rows = np.asarray(inputs, np.float32)
+        blocks = [rows[start : start + _BLOCK].reshape(-1, *shape) for start in range(0, len(rows), _BLOCK)]
+        outputs = [np.asarray(self.model(block, training=False)) for block in blocks]
+        return np.concatenate(outputs) if outputs else np.zeros((0, *self.model.output_shape[1:]), np.float32)
+
+
+def _new_body(description: ModelDescription) -> _Body:
+    return _Body(rebuild(description))
+
+
+_kept_body = lru_cache(maxsize=_KEPT_BODIES)(_new_body)
 
 
 def rebuild(

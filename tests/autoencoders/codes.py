@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from consequences import IMAGE, without_batch
-from painting import run
 from recognition import LIBRARY, own_images, recognise
 
 from autograder.checks.outcomes import Failed, NeedsReview, Skipped
@@ -23,14 +21,14 @@ SEARCH_BLOCK = 2_000
 class Encoder:
     """An encoder of the student at one moment, and the range of the images that it was given."""
 
-    model: Any
+    function: Callable[[np.ndarray], np.ndarray]
     variables: frozenset[int]
     scale: float
     offset: float
 
     def encode(self, index: np.ndarray) -> np.ndarray:
         """Return the codes of images of the data by position."""
-        return run(self.model, self.scale * LIBRARY.images(np.asarray(index)) + self.offset)
+        return self.function(self.scale * LIBRARY.images(np.asarray(index)) + self.offset)
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,11 @@ def encoders(submitted: Submitted, last: int | None = None) -> Encoders:
         if without_batch(snapshot.input_shape) == IMAGE and outputs is not None and len(outputs) != 1:
             continue
         try:
-            model = submitted.model(position).keras
+            function = submitted.model(position).function
         except (NeedsReview, Failed, Skipped) as problem:
             problems.append(str(problem))
             continue
-        found.append(Encoder(model, frozenset(snapshot.variables), scale, offset))
+        found.append(Encoder(function, frozenset(snapshot.variables), scale, offset))
     return Encoders(tuple(found), tuple(dict.fromkeys(problems)))
 
 
@@ -143,13 +141,13 @@ def _of_prediction(submitted: Submitted, sample: ArraySample, prediction: Predic
     if inputs is None or not (inputs.index >= 0).any():
         return None
     try:
-        model = submitted.model(prediction.model).keras
+        function = submitted.model(prediction.model).function
     except (NeedsReview, Failed, Skipped):
         return None
-    if same(run(model, x.values), sample.values).mean() < 0.9:
+    if same(function(x.values), sample.values).mean() < 0.9:
         return None
     variables = frozenset(submitted.model(prediction.model).snapshot.variables)
-    return Codes(sample, inputs.index, Encoder(model, variables, inputs.scale, inputs.offset))
+    return Codes(sample, inputs.index, Encoder(function, variables, inputs.scale, inputs.offset))
 
 
 def _guesses(sample: ArraySample) -> Iterator[np.ndarray]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from itertools import islice
+from typing import NoReturn
 
 import numpy as np
 from consequences import IMAGE, nothing_to_judge, without_batch
@@ -23,7 +24,6 @@ TOLERANCE = 2e-4
 OTHER_MEANS = ("fromarray(", "array_to_img(", "plotly", "px.", "bokeh", "altair", "cv2", "HTML(")
 # Of a grey level, how far the grader's own output may be from the one that was drawn.
 LEVEL_TOLERANCE = 0.02
-BLOCK = 500
 PREFIX = 64
 SEARCHED = 10_000
 # Of figures that could be for any question, so many are looked at.
@@ -146,21 +146,47 @@ class Painter:
 
     identity: int
     variables: frozenset[int]
-    model: Any
+    functions: Sequence[Callable[[np.ndarray], np.ndarray]]
     inputs: Recognised | None
     prediction: Prediction
 
     def paint(self, images: np.ndarray) -> np.ndarray:
         """Return what the model makes of inputs (n, ...), as (n, 28, 28)."""
-        return run(self.model, images).reshape(-1, *LIBRARY.size)
+        for function in self.functions:
+            images = function(images)
+        return images.reshape(-1, *LIBRARY.size)
 
 
-@dataclass(frozen=True)
 class Painters:
-    """All models that predicted images for a question, and why others could not be rebuilt."""
+    """The models that predicted images for a question, rebuilt one by one as they are asked for.
 
-    found: tuple[Painter, ...]
-    problems: tuple[str, ...]
+    The first one is nearly always the one that is looked for, and a comparison of dimensions has made many.
+    ``problems`` tells why some of those that were asked for could not be rebuilt.
+    """
+
+    def __init__(self, submitted: Submitted, predictions: Sequence[Prediction]) -> None:
+        self.problems: list[str] = []
+        self._submitted = submitted
+        self._coming = iter(predictions)
+        self._found: list[Painter] = []
+
+    def __iter__(self) -> Iterator[Painter]:
+        yield from self._found
+        for prediction in self._coming:
+            painter = self._painter(prediction)
+            if painter is not None:
+                self._found.append(painter)
+                yield painter
+
+    def _painter(self, prediction: Prediction) -> Painter | None:
+        snapshot = self._submitted.model(prediction.model).snapshot
+        inputs, chain = _inputs(self._submitted, prediction)
+        try:
+            functions = [self._submitted.model(position).function for position in chain]
+        except (NeedsReview, Failed, Skipped) as problem:
+            self.problems.append(str(problem))
+            return None
+        return Painter(snapshot.identity, frozenset(snapshot.variables), functions, inputs, prediction)
 
 
 def painters(submitted: Submitted, question: str, figures: Sequence[Figure]) -> Painters:
@@ -168,20 +194,10 @@ def painters(submitted: Submitted, question: str, figures: Sequence[Figure]) -> 
     last = max((figure.cell for figure in figures), default=0)
     own = submitted.predictions_of(question)
     earlier = [one for one in submitted.evidence.predictions if one.cell <= last and one not in own]
-    found: list[Painter] = []
-    problems: list[str] = []
-    for prediction in (*own, *reversed(earlier)):
-        snapshot = submitted.model(prediction.model).snapshot
-        if prediction.output is None or not _paints_images(submitted, prediction):
-            continue
-        inputs, chain = _inputs(submitted, prediction)
-        try:
-            models = [submitted.model(position).keras for position in chain]
-        except (NeedsReview, Failed, Skipped) as problem:
-            problems.append(str(problem))
-            continue
-        found.append(Painter(snapshot.identity, frozenset(snapshot.variables), models, inputs, prediction))
-    return Painters(tuple(found), tuple(dict.fromkeys(problems)))
+    return Painters(
+        submitted,
+        [one for one in (*own, *reversed(earlier)) if one.output is not None and _paints_images(submitted, one)],
+    )
 
 
 def _paints_images(submitted: Submitted, prediction: Prediction) -> bool:
@@ -204,19 +220,6 @@ def _inputs(submitted: Submitted, prediction: Prediction) -> tuple[Recognised | 
         if codes.shape == sample.shape and codes.rows == sample.rows and np.allclose(codes.values, sample.values):
             return recognise(submitted.array(other.x)), [other.model, prediction.model]
     return None, [prediction.model]
-
-
-def run(models: Any, images: np.ndarray) -> np.ndarray:
-    """Return the outputs of one model, or of several one after the other."""
-    result = np.asarray(images, np.float32)
-    for model in models if isinstance(models, list) else [models]:
-        shape = tuple(model.input_shape[1:])
-        blocks = [
-            np.asarray(model(result[start : start + BLOCK].reshape(-1, *shape), training=False))
-            for start in range(0, len(result), BLOCK)
-        ]
-        result = np.concatenate(blocks) if blocks else np.zeros((0, *model.output_shape[1:]), np.float32)
-    return result
 
 
 def painted(pictures: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -272,15 +275,15 @@ class Origin:
     matches: Matches
 
 
-def origins(drawing: Drawing, painters: Sequence[Painter]) -> Origin | None:
+def origins(drawing: Drawing, painters: Painters) -> Origin | None:
     """Return the model that painted most of the other images, and from what; None when no model painted any."""
     best = _search(drawing, painters, _candidates)
-    return best or _search(drawing, painters[:1], _all_images)
+    return best or _search(drawing, islice(painters, 1), _all_images)
 
 
 def _search(
     drawing: Drawing,
-    painters: Sequence[Painter],
+    painters: Iterable[Painter],
     candidates: Callable[[Drawing, Painter], Iterator[tuple[np.ndarray, Matches]]],
 ) -> Origin | None:
     best: Origin | None = None

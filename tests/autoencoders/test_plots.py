@@ -35,7 +35,7 @@ def _judge_reconstructions(submitted, drawn):
         kind = "images with noise" if drawn.noisy else "the original images"
         fail(f"Only {kind} are drawn; draw what the autoencoder predicts for them.")
     used = painters(submitted, "reconstructions", drawn.figures)
-    found = origins(drawn, used.found)
+    found = origins(drawn, used)
     if found is None:
         _blame_size(submitted, "reconstructions", drawn)
         _unexplained(used)
@@ -218,7 +218,7 @@ def _denoised(submitted, drawn):
         _blame_size(submitted, "denoised-images", drawn)
         fail("No denoised image is drawn; draw what the denoiser predicts.")
     used = painters(submitted, "denoised-images", drawn.figures)
-    found = origins(drawn, used.found)
+    found = origins(drawn, used)
     if found is None:
         _blame_size(submitted, "denoised-images", drawn)
         _unexplained(used)

@@ -41,6 +41,7 @@ from autograder.models.description import (
 from autograder.models.rebuild import (
     WeightsMismatch,
     describe,
+    function,
     rebuild,
     rebuild_loss,
     rebuild_optimizer,
@@ -96,6 +97,39 @@ def test_a_rebuilt_model_computes_what_the_students_did() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=f"seed {seed}")
         compared += 1
     assert compared > 25
+
+
+def test_functions_of_models_of_equal_layers_keep_their_own_weights_whatever_the_order() -> None:
+    models = [small_model() for _ in range(3)]
+    snapshots = [snapshot_of(model) for model in models]
+    functions = [function(describe(snapshot), snapshot.weights) for snapshot in snapshots]
+    inputs = np.random.default_rng(0).random((7, 36), np.float32)
+    expected = [np.asarray(model(inputs.reshape(-1, 6, 6, 1))) for model in models]
+    for place in (0, 1, 2, 0, 2, 2, 1):
+        np.testing.assert_allclose(functions[place](inputs), expected[place], rtol=1e-5, atol=1e-6)
+    assert not np.allclose(expected[0], expected[1])
+    assert functions[0](inputs[:0]).shape == (0, 3)
+
+
+def test_equal_layers_with_other_numbers_are_other_functions() -> None:
+    plain, tanh = (
+        keras.Sequential([keras.Input((2,)), layers.Dense(2, activation=name, kernel_initializer="ones")])
+        for name in (None, "tanh")
+    )
+    inputs = np.ones((1, 2), np.float32)
+    found = [function(describe(one), one.weights)(inputs)[0, 0] for one in map(snapshot_of, (plain, tanh))]
+    np.testing.assert_allclose(found, [2.0, np.tanh(2.0)], rtol=1e-5)
+
+
+def test_a_function_is_refused_where_a_model_would_be() -> None:
+    snapshot = snapshot_of(small_model())
+    weights = [*snapshot.weights[:-1], np.full_like(snapshot.weights[-1], np.nan)]
+    with pytest.raises(WeightsMismatch, match="finite"):
+        function(describe(snapshot), weights)
+    with pytest.raises(WeightsMismatch):
+        function(describe(snapshot), snapshot.weights[:-1])
+    with pytest.raises(Unrecognised, match="input shape"):
+        function(ModelDescription(None, describe(snapshot).layers), snapshot.weights)
 
 
 def test_a_model_is_rebuilt_with_its_own_numbers() -> None:
