@@ -4,12 +4,15 @@ Half of the points are for a loss that measures pixels, half for the statement's
 error. To accept other reconstruction losses in full, set ``OTHER_LOSS_COST`` to 0.
 """
 
+import ast
+
 import pytest
 from consequences import compiles_another_model
 
 from autograder.checks import fail, note, review, skip
 from autograder.checks.submitted import error_sentence
 from autograder.models.compilation import normalise_loss
+from autograder.syntax import parse
 
 # The share of its check that a reconstruction loss other than the mean squared error costs.
 OTHER_LOSS_COST = 1.0
@@ -27,6 +30,10 @@ def compilation(submitted):
     preferred = [one for one in written if one.cell in submitted.cells_of("compile") | submitted.cells_of("fit")]
     if written and (value.kind in ("missing", "error") or submitted.blank("compile")):
         return (preferred or written)[-1]
+    unused = function_that_compiles(submitted) if value.kind == "missing" else None
+    if unused is not None and submitted.cell_error("compile") is None:
+        review(f"There is no function named compile_autoencoder; {unused} may be it, but nothing used it. A person "
+               "will look at it.")  # fmt: skip
     found = submitted.found("compile", "compile", "a function named compile_autoencoder", kind=None)
     if submitted.blank("compile"):
         submitted.unanswered("compile")
@@ -66,6 +73,20 @@ def test_loss_is_mean_squared_error(loss):
     if loss.category != "mean_squared_error":
         fail(f"The loss {loss.text} can rebuild images; the mean squared error was expected.", finding="other-loss",
              cost=OTHER_LOSS_COST)  # fmt: skip
+
+
+def function_that_compiles(submitted):
+    """The name of a function in the question's own cell that compiles something; None where there is none."""
+    for cell in submitted.cells:
+        if cell.question != "compile":
+            continue
+        for function in ast.walk(parse(cell.source) or ast.Module([], [])):
+            if isinstance(function, ast.FunctionDef) and any(
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile"
+                for node in ast.walk(function)
+            ):
+                return function.name
+    return None
 
 
 def require_given_model(submitted, compilation):

@@ -839,6 +839,23 @@ def test_a_compilation_without_the_function_is_right_with_a_note(course):
     assert any("without it was graded" in result.message for result in results)
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def get_ready(model):\n    model.compile('adam', 'mse')\n", (0.0, 8.0, "needs_review")),
+        ("%time\ndef get_ready(model):\n    if model:\n        model.compile()\n", (0.0, 8.0, "needs_review")),
+        ("def get_ready(model):\n    return model\n", (0.0, 0.0, "failed")),
+        ("def get_ready(model:\n", (0.0, 0.0, "failed")),
+    ],
+)
+def test_a_function_of_another_name_that_compiles_and_was_never_used_waits_for_a_person(course, source, expected):
+    recorder = Recorder()
+    recorder.channel.record("cell", {"index": QUESTIONS.index("compile"), "status": "ok"})
+    recorder.value("compile", "compile", kind="missing")
+    results = session.run(course.assignment, recorder.evidence, session.Context(cells=cells(compile=source)))
+    assert score_of(course, results, "compile") == expected
+
+
 def test_a_compilation_beside_a_function_that_was_left_empty_is_right_with_a_note(course):
     recorder = Recorder()
     record = {"cell": QUESTIONS.index("compile"), "model_identity": 1, "loss": "mse", "optimizer": "adam"}
