@@ -34,7 +34,7 @@ from autograder.sandbox.limits import Limits
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-CONNECT_WALL_SECONDS = "30s"
+CONNECT_WALL_SECONDS = "10s"
 TICK_WALL_SECONDS = 0.5
 AHEAD = 3
 """Submissions that are sent ahead for each thread of the cluster, so that none waits for the network."""
