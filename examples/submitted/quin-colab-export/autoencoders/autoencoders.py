@@ -497,9 +497,10 @@ Show the network a noisy image, ask for the clean one, and the hourglass becomes
 The cell below is given. It adds random noise to all images."""
 
 noise_factor = 0.5
+rng = np.random.default_rng(1)
 
-X_train_noisy = X_train + noise_factor * np.random.normal(size=X_train.shape)
-X_test_noisy = X_test + noise_factor * np.random.normal(size=X_test.shape)
+X_train_noisy = X_train + noise_factor * rng.standard_normal(X_train.shape, dtype="float32")
+X_test_noisy = X_test + noise_factor * rng.standard_normal(X_test.shape, dtype="float32")
 
 """### ❓ 13. Look at the noise
 

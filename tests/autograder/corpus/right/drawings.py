@@ -382,6 +382,17 @@ for i in range(5):
 """,
     ),
     noise(
+        "the noise is of numpy's older generator and has 64 bits",
+        """\
+X_train_noisy = X_train + noise_factor * np.random.normal(size=X_train.shape)
+X_test_noisy = X_test + noise_factor * np.random.normal(size=X_test.shape)
+fig, axes = plt.subplots(2, 5)
+for i in range(5):
+    axes[0, i].imshow(X_train[i], cmap="gray")
+    axes[1, i].imshow(X_train_noisy[i], cmap="gray")
+""",
+    ),
+    noise(
         "noise is added to one image after the other",
         """\
 def noisy(images):
