@@ -77,7 +77,8 @@ def measure(folder: Path) -> tuple[Measured, float]:
     gaps = np.diff(alone)
     # The first report's time holds the start-up; what a submission takes is known of the others.
     measured = Measured(gaps, max(0.0, float(alone[0] - np.median(gaps))))
-    slowed = (together - measured.start_up) / (simulate(np.zeros(MEASURED), _drawn(measured, MEASURED, 0), 2, 0.0).end)
+    services = np.insert(gaps, 0, np.median(gaps))
+    slowed = (together - measured.start_up) / simulate(np.zeros(MEASURED), services, 2, 0.0).end
     return measured, float(slowed)
 
 

@@ -39,7 +39,7 @@ TYPICAL = COURSE / "examples" / "submitted" / "dina-add-and-huge-sweep" / "autoe
 REPETITIONS = 5
 COPIES = 8  # of one submission, for comparing one job with two
 SAMPLE_WALL_SECONDS = 0.2
-MEMORY_EVERY = 5  # adding up the memory of processes costs the kernel much more than their times
+MEMORY_EVERY = 20  # adding up the memory of processes costs the kernel much more than their times
 
 
 @dataclass

@@ -7,6 +7,7 @@ then the nearest image by correlation.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -25,6 +26,8 @@ BLOCK = 4_096
 ROWS_AT_ONCE = 64
 CANDIDATES = 32
 GROUP = 70
+REMEMBERED_ROWS = 4_000
+REMEMBERED_ARRAYS = 200
 UNKNOWN = -1
 # An image written with integers differs from its affine copy by about one grey level of 255.
 EXACT_TOLERANCE = 1.25 / 255
@@ -75,6 +78,8 @@ class ImageLibrary:
         generator = np.random.Generator(np.random.PCG64(7))
         words = -(-self.pixels // 64)
         self._multipliers = generator.integers(1, 2**63, size=words, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self._nearest: dict[bytes, tuple[int, float]] = {}
+        self._identified: dict[bytes, Matches] = {}
         self._index_background()
 
     def __len__(self) -> int:
@@ -112,8 +117,19 @@ class ImageLibrary:
         """Tell which image each row is; rows have any shape (n, ...) with as many values as an image has pixels.
 
         ``hint`` are positions to try first, -1 for none. With ``noisy=False`` only exact copies are looked for.
+        What was found for the last rows is remembered: several checks ask about the same pictures, and many submissions
+        hold the same arrays.
         """
         flat = _as_rows(rows, self.pixels)
+        key = _digest(flat, np.zeros(0) if hint is None else np.asarray(hint, np.int64), np.array(noisy))
+        if key not in self._identified:
+            _make_room(self._identified, 1, REMEMBERED_ARRAYS)
+            matches = self._identified[key] = self._identify(flat, hint, noisy)
+            for array in vars(matches).values():
+                array.setflags(write=False)
+        return self._identified[key]
+
+    def _identify(self, flat: Floats, hint: Integers | None, noisy: bool) -> Matches:
         found = np.full(len(flat), UNKNOWN, np.int64)
         exact = np.zeros(len(flat), bool)
         if hint is not None:
@@ -128,6 +144,16 @@ class ImageLibrary:
         A search among images of half the size gives some candidates, which are compared in full.
         """
         flat = _as_rows(rows, self.pixels)
+        keys = [_digest(row) for row in flat]
+        _make_room(self._nearest, len(keys), REMEMBERED_ROWS)
+        new = {key: row for row, key in enumerate(keys) if key not in self._nearest}
+        if new:
+            found = self._search(flat[list(new.values())])
+            self._nearest.update(zip(new, zip(*found, strict=True), strict=True))
+        pairs = np.array([self._nearest[key] for key in keys]).reshape(-1, 2)
+        return pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.float32)
+
+    def _search(self, flat: Floats) -> tuple[Integers, Floats]:
         standard = _standardised(flat)
         index = np.full(len(flat), UNKNOWN, np.int64)
         best = np.zeros(len(flat), np.float32)
@@ -288,6 +314,20 @@ def background_noise(row: np.ndarray[Any, Any], image: np.ndarray[Any, Any]) -> 
         return float("nan"), float("nan")
     median, upper = np.quantile(background, [0.5, 0.8])
     return float(median), float((upper - median) / 0.841621)
+
+
+def _digest(*arrays: np.ndarray[Any, Any]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def _make_room(remembered: dict[bytes, Any], count: int, limit: int) -> None:
+    """Forget all where so many more would be too many: what is asked again comes back by itself."""
+    if len(remembered) + count > limit:
+        remembered.clear()
 
 
 def _as_rows(rows: np.ndarray[Any, Any], pixels: int) -> Floats:

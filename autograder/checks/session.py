@@ -125,5 +125,6 @@ def _displaced_modules(tests: Path) -> dict[str, ModuleType]:
 def modules_of(tests: Path) -> list[str]:
     """Return the names of the imported modules whose files lie in a folder of hidden checks."""
     folder = f"{tests}{os.sep}"
-    files = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
+    # Not by getattr, which some libraries answer with an import.
+    files = [(name, getattr(module, "__dict__", {}).get("__file__")) for name, module in sys.modules.items()]
     return [name for name, file in files if file and file.startswith(folder)]

@@ -141,6 +141,42 @@ def test_the_nearest_image_is_that_of_a_full_search(mnist, images, normal):
     assert np.allclose(correlation, full.max(axis=1), atol=1e-4)
 
 
+def test_what_is_remembered_is_what_a_fresh_library_finds(mnist, index, images, normal):
+    rows = np.concatenate([images[:20], (images + 0.5 * normal)[20:40], normal[:5]])
+    pictures = np.round(images * 255).astype("uint8").reshape(-1, 28, 28)
+    fresh = ImageLibrary({"all": pictures}, {"all": mnist.labels[index]})
+    for hint, noisy in ((None, True), (np.arange(45), True), (None, False), (np.arange(45)[::-1], True), (None, True)):
+        first = fresh.identify(rows, hint, noisy)
+        again = fresh.identify(rows.copy(), hint, noisy)
+        fresh._identified.clear()
+        fresh._nearest.clear()
+        anew = fresh.identify(rows, hint, noisy)
+        for name in ("index", "exact", "noisy", "scale", "offset", "residual_deviation"):
+            assert np.array_equal(getattr(first, name), getattr(again, name)), name
+            assert np.array_equal(getattr(first, name), getattr(anew, name)), name
+    assert fresh.identify(rows, noisy=True).noisy[20:40].all() and not fresh.identify(rows, noisy=False).noisy.any()
+
+
+def test_nearest_images_of_known_and_new_rows_keep_their_order(mnist, images, normal):
+    rows = images + 0.5 * normal
+    alone = [mnist.nearest(row[None])[0][0] for row in rows[:6]]
+    assert mnist.nearest(rows[[5, 40, 0, 41, 5]])[0][[0, 2, 4]].tolist() == [alone[5], alone[0], alone[5]]
+
+
+def test_little_is_remembered_whatever_comes(mnist, images, normal, monkeypatch):
+    monkeypatch.setattr("autograder.checks.images.REMEMBERED_ROWS", 10)
+    monkeypatch.setattr("autograder.checks.images.REMEMBERED_ARRAYS", 3)
+    for number in range(8):
+        mnist.identify(images[number : number + 4] + normal[:4])
+        assert len(mnist._nearest) <= 10 and len(mnist._identified) <= 3
+    assert len(mnist.nearest(images + normal)[0]) == len(images)
+
+
+def test_what_is_remembered_can_not_be_changed(mnist, images):
+    with pytest.raises(ValueError, match="read-only"):
+        mnist.identify(images[:3]).index[0] = 7
+
+
 def test_positions_and_parts_belong_together(mnist):
     assert mnist.position(0) == ("train", 0)
     assert mnist.position(59_999) == ("train", 59_999)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 from typing import Any
 
@@ -109,6 +110,35 @@ def test_functions_of_models_of_equal_layers_keep_their_own_weights_whatever_the
         np.testing.assert_allclose(functions[place](inputs), expected[place], rtol=1e-5, atol=1e-6)
     assert not np.allclose(expected[0], expected[1])
     assert functions[0](inputs[:0]).shape == (0, 3)
+
+
+def test_a_function_that_is_asked_often_gives_the_same_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.models.rebuild._CALLS_WITHOUT_GRAPH", 3)
+    values, compared = np.random.default_rng(11), 0
+    for seed in range(25):
+        generator = random.Random(f"often {seed}")
+        shape = random_input_shape(generator)
+        description = parse(configuration(keras.Sequential(random_layers(generator, generator.randint(1, 4)))))
+        description = dataclasses.replace(description, input_shape=shape)
+        try:
+            model = rebuild(description)
+        except Unbuildable:
+            continue
+        each = [
+            [values.standard_normal(weight.shape).astype(np.float32) ** 2 for weight in model.get_weights()]
+            for _ in "ab"
+        ]
+        if not each[0]:
+            continue
+        functions = [function(description, weights) for weights in each]
+        inputs = values.standard_normal((9, *shape)).astype(np.float32)
+        before = functions[0](inputs)
+        for count in (4, 9, 2, 1, 9):
+            for one in functions:
+                one(inputs[:count])
+        np.testing.assert_allclose(functions[0](inputs), before, rtol=1e-5, atol=1e-6, err_msg=f"seed {seed}")
+        compared += 1
+    assert compared > 10
 
 
 def test_equal_layers_with_other_numbers_are_other_functions() -> None:

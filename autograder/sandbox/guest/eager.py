@@ -17,7 +17,7 @@ from keras.src.backend.tensorflow import trainer
 from keras.src.trainers.epoch_iterator import EpochIterator
 
 LARGEST_BATCH = 5_000
-_VALUES_LIMIT = 16_000_000
+_VALUES_LIMIT = 7_000_000
 _UNKNOWN_BATCH = 500
 
 
