@@ -81,8 +81,8 @@ check-release: setup  ## fail unless the committed release/ is what source/ gene
 	@echo "check-release: comparing release/$(ASSIGNMENT) with source/$(ASSIGNMENT)"
 	$(BIN)/autograder release $(ASSIGNMENT) --check
 
-solutions: setup  ## execute the reference solution in full (about an hour) into solutions/
-	@echo "solutions: executing source/$(ASSIGNMENT) in full; this takes about an hour on two cores"
+solutions: setup  ## execute the reference solution in full (half an hour) into solutions/
+	@echo "solutions: executing source/$(ASSIGNMENT) in full; this takes half an hour on two cores"
 	$(BIN)/python -m autograder.release.solutions $(ASSIGNMENT)
 
 examples: setup  ## make the example class again from the source notebook

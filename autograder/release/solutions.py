@@ -1,7 +1,7 @@
 """The executed reference: the source notebook run in full, with its plots, for instructors to read.
 
 ``python -m autograder.release.solutions [ASSIGNMENT]`` writes ``solutions/<assignment>/``; it trains all,
-which takes about an hour.
+which takes half an hour.
 """
 
 from __future__ import annotations
